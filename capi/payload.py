@@ -1,4 +1,4 @@
-"""What LinkedIn is told: from the facts of one event and one person to the exact JSON element that is sent."""
+"""What LinkedIn is told: from the facts of one event and one person to the JSON element that is sent."""
 
 from __future__ import annotations
 
@@ -257,8 +257,8 @@ def _conversion_value(facts: Facts) -> dict[str, str]:
 
 
 _NO_IDENTIFIER = (
-    "LinkedIn cannot tell who this is: there is no e-mail, no LinkedIn click id and no LinkedIn form response. "
-    "Add an e-mail."
+    "LinkedIn cannot tell who this is: there is no e-mail, no LinkedIn click id and no LinkedIn form "
+    "response. Add an e-mail."
 )
 _NO_VALUE = "No value will be reported: it needs an amount above zero and a currency."
 _NO_EMAIL = "No e-mail: add one, so that LinkedIn can find the person by it."
@@ -281,7 +281,9 @@ def _missing_about(person: Person, enhanced: bool, version: str) -> list[Missing
 
 
 def _what_is_wrong_with(number: str) -> str:
-    example = 'Copy it from Campaign Manager: a number such as 104012345, or "urn:lla:llaPartnerConversion:104012345".'
+    example = (
+        "Copy it from Campaign Manager: 104012345, for example, or urn:lla:llaPartnerConversion:104012345."
+    )
     if not number:
         return f"The conversion id is missing. {example}"
     if number.startswith("urn:"):
