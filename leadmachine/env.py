@@ -1,7 +1,7 @@
 """Reads the environment: typed values, secrets from files, and the keys that are made on first run.
 
 Standard library only: settings, the supervisor and the test plugin all stand on it. An empty variable counts
-as unset, as container files often pass one through that way. No message here repeats a value: it may be a secret.
+as unset, as container files often pass one through that way. No message repeats a value: it may be a secret.
 """
 
 import base64
@@ -76,7 +76,7 @@ def words(name: str, default: list[str]) -> list[str]:
 
 
 def data_dir() -> Path:
-    """The folder for the database, keys and uploads: DATA_DIR, or `var` in the checkout; made with mode 700."""
+    """The folder for database, keys and uploads: DATA_DIR, or `var` in the checkout; made with mode 700."""
     folder = Path(text("DATA_DIR", str(REPOSITORY / "var"))).expanduser().absolute()
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,10 +86,10 @@ def data_dir() -> Path:
 
 
 def made_on_first_run(name: str, make: Callable[[], str]) -> str:
-    """The variable, or the value kept in DATA_DIR under the variable's lower-case name, made there if missing.
+    """The variable, or the value kept in DATA_DIR under its lower-case name, made there if missing.
 
-    Several processes may start at once: the first to take the lock makes the value and all read that one. The file
-    appears complete or not at all, so a crash in between leaves nothing half-written.
+    Several processes may start at once: the first to take the lock makes the value and all read that one.
+    The file appears complete or not at all, so a crash in between leaves nothing half-written.
     """
     given = text(name)
     if given is not None:
@@ -117,17 +117,17 @@ def new_field_key() -> str:
 
 
 def _make_once(kept: Path, make: Callable[[], str]) -> None:
-    with open(os.open(kept.parent / ".first-run.lock", os.O_CREAT | os.O_RDWR, 0o600), "w") as lock:
+    with os.fdopen(os.open(kept.parent / ".first-run.lock", os.O_CREAT | os.O_RDWR, 0o600), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if kept.exists():
             return
         # mkstemp gives mode 600 and a name of its own; the rename makes the finished file visible at once.
         handle, unfinished = tempfile.mkstemp(prefix=f".{kept.name}.", dir=kept.parent)
-        with open(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(make() + "\n")
             file.flush()
             os.fsync(file.fileno())
-        os.replace(unfinished, kept)
+        Path(unfinished).replace(kept)
 
 
 def _read_file(name: str, path: Path) -> str:

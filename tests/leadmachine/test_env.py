@@ -1,7 +1,6 @@
 """The environment reader: typed values, files that hold secrets, and keys made once."""
 
 import base64
-import os
 import stat
 import subprocess
 import sys
@@ -78,7 +77,7 @@ def test_words_are_trimmed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_required_variable_says_how_to_set_it() -> None:
-    with pytest.raises(env.Misconfigured, match="COLOUR is not set. Set COLOUR, or COLOUR_FILE"):
+    with pytest.raises(env.Misconfigured, match=r"COLOUR is not set\. Set COLOUR, or COLOUR_FILE"):
         env.required("COLOUR")
 
 
@@ -102,7 +101,7 @@ def test_a_given_key_wins_and_nothing_is_written(folder: Path, monkeypatch: pyte
 def test_an_empty_kept_key_is_not_replaced_in_silence(folder: Path) -> None:
     env.data_dir()
     (folder / "field_keys").touch()
-    with pytest.raises(env.Misconfigured, match="is empty. Restore it"):
+    with pytest.raises(env.Misconfigured, match=r"is empty\. Restore it"):
         env.made_on_first_run("FIELD_KEYS", env.new_field_key)
 
 
@@ -117,7 +116,7 @@ def test_processes_that_start_at_once_agree_on_one_key(folder: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         keys = set(pool.map(start, range(8)))
     assert len(keys) == 1
-    assert sorted(os.listdir(folder)) == [".first-run.lock", "field_keys"]
+    assert sorted(path.name for path in folder.iterdir()) == [".first-run.lock", "field_keys"]
 
 
 def test_a_field_key_is_a_name_and_32_bytes() -> None:

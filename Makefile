@@ -1,0 +1,46 @@
+# make run    a working LeadMachine on http://127.0.0.1:8000 (PORT and HOST change that); Ctrl-C stops it
+# make test   every check and test, on PostgreSQL and once more on SQLite
+# make env    only the Python environment, in .venv
+# make check  the checks alone    make bench  the benchmark    make lock  new lock files from requirements/*.in
+
+PYTHON ?= python3
+VENV := .venv/bin/python
+PYTEST := $(VENV) -m pytest
+COMPILE := $(VENV) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
+
+export PORT HOST
+
+.PHONY: run test env env-dev check bench lock
+
+run:
+	@$(PYTHON) requirements/install.py runtime
+	@$(VENV) manage.py up
+
+env:
+	@$(PYTHON) requirements/install.py runtime
+
+env-dev:
+	@$(PYTHON) requirements/install.py dev
+
+test: check
+	$(PYTEST)
+	$(PYTEST) --db=sqlite --ignore=tests/browser
+
+check: env-dev
+	$(VENV) -m ruff check .
+	$(VENV) -m ruff format --check .
+	$(VENV) -m mypy
+	$(VENV) -c "from importlinter.cli import lint_imports_command as run; run()"
+	$(VENV) -m djlint --quiet --check --lint templates
+	$(VENV) -m bandit --quiet --recursive --configfile pyproject.toml leadmachine crm capi manage.py
+	$(VENV) -m tests.semgrep
+	$(VENV) -m tests.plugins.scratch manage.py check --fail-level WARNING
+	$(VENV) -m tests.plugins.scratch manage.py makemigrations --check --dry-run
+
+bench: env-dev
+	$(VENV) -m tests.benchmarks
+
+lock: env-dev
+	$(COMPILE) --upgrade requirements/dev.in --output-file requirements/dev.lock
+	# The program runs on exactly the versions that the tests ran on.
+	$(COMPILE) --constraint requirements/dev.lock requirements/runtime.in --output-file requirements/runtime.lock

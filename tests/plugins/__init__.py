@@ -1,0 +1,1 @@
+"""What the test run needs before Django is set up."""
