@@ -1,0 +1,130 @@
+"""Users, memberships and API keys."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import string
+import zlib
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from crm import cleaning
+from crm.models import ApiKey, Company, Membership, Role, User
+from crm.tenancy import company_scope
+
+API_SCOPES = ("read", "write", "capture", "admin")
+_ALPHABET = string.digits + string.ascii_letters
+
+
+@dataclass(frozen=True)
+class NewKey:
+    """A key just made; `secret` is shown once and stored nowhere."""
+
+    row: ApiKey
+    secret: str
+
+
+@transaction.atomic
+def create_user(email: str, password: str, *, first_name: str = "", last_name: str = "") -> User:
+    """A person who can sign in. Raises ValidationError per field: bad or taken address, weak password."""
+    try:
+        address = cleaning.email(email).lower()
+    except ValidationError as error:
+        raise ValidationError({"email": error.error_list}) from error
+    if User.objects.filter(email__iexact=address).exists():
+        raise ValidationError({"email": "Somebody signs in with this address already."}, code="unique")
+    user = User(email=address, first_name=first_name.strip(), last_name=last_name.strip())
+    try:
+        validate_password(password, user)
+    except ValidationError as error:
+        raise ValidationError({"password": error.error_list}) from error
+    user.set_password(password)
+    user.clean_fields(exclude=["password"])
+    user.save()
+    return user
+
+
+@transaction.atomic
+def add_member(company: Company, user: User, role: str) -> Membership:
+    """Make a user a member. Admins and owners may also open the admin panel, for their company only."""
+    with company_scope(company):
+        membership, _ = Membership.objects.update_or_create(
+            company=company, user=user, defaults={"role": Role(role), "is_active": True}
+        )
+    if membership.role in (Role.ADMIN, Role.OWNER) and not user.is_staff:
+        user.is_staff = True
+        user.save(update_fields=["is_staff"])
+    return membership
+
+
+@transaction.atomic
+def create_owner(
+    company: Company, email: str, password: str, *, first_name: str = "", last_name: str = ""
+) -> User:
+    """The first person of a company: owns it, and takes what nobody else is assigned."""
+    user = create_user(email, password, first_name=first_name, last_name=last_name)
+    add_member(company, user, Role.OWNER)
+    company.fallback_owner = user
+    company.save(update_fields=["fallback_owner"])
+    return user
+
+
+def create_api_key(
+    company: Company, name: str, scopes: list[str], *, user: User | None = None, expires_at: datetime | None = None
+) -> NewKey:
+    """A key with some of the scopes read, write, capture, admin. Only its SHA-256 is kept."""
+    unknown = sorted(set(scopes) - set(API_SCOPES))
+    if unknown or not scopes:
+        raise ValidationError({"scopes": f"Choose from {', '.join(API_SCOPES)}."})
+    secret = new_secret()
+    with company_scope(company):
+        row = ApiKey(
+            company=company,
+            name=name.strip(),
+            prefix=secret[:9],
+            digest=digest(secret),
+            scopes=sorted(set(scopes)),
+            created_by=user,
+            expires_at=expires_at,
+        )
+        row.clean_fields(exclude=["company", "created_by"])
+        row.save()
+    return NewKey(row, secret)
+
+
+def revoke_api_key(key: ApiKey) -> None:
+    """Refuse the key from the next request on."""
+    if key.revoked_at is None:
+        key.revoked_at = timezone.now()
+        key.save(update_fields=["revoked_at"])
+
+
+def new_secret() -> str:
+    """`lm_`, 30 random base62 characters (178 bits), 6 of CRC-32: a typo is seen without asking the database."""
+    body = "".join(secrets.choice(_ALPHABET) for _ in range(30))
+    return f"lm_{body}{_checksum(body)}"
+
+
+def looks_like_key(secret: str) -> bool:
+    """Whether the form and the checksum are right; says nothing about whether the key exists."""
+    body, check = secret[3:33], secret[33:]
+    return secret.startswith("lm_") and len(secret) == 39 and secret.isascii() and _checksum(body) == check
+
+
+def digest(secret: str) -> str:
+    """What is stored of a key. A plain hash is enough: the key has 178 random bits."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _checksum(body: str) -> str:
+    number, letters = zlib.crc32(body.encode()), ""
+    for _ in range(6):
+        number, digit = divmod(number, 62)
+        letters = _ALPHABET[digit] + letters
+    return letters

@@ -1,0 +1,62 @@
+"""Opens the scope of one company for each request, and refuses bodies that are too large."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django_scopes import scopes_disabled
+
+from crm.access import Principal
+from crm.api.keys import principal_of_key
+from crm.tenancy import company_scope
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+
+def limit_body(get_response: GetResponse) -> GetResponse:
+    """Refuse a body that says it is over 1 MiB, or does not say how long it is, before reading any of it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if request.META.get("HTTP_TRANSFER_ENCODING") or not length.isdigit():
+            return _refused(request, 411, "length_required", "Send a Content-Length.")
+        if int(length) > settings.MAX_BODY_BYTES:
+            return _refused(request, 413, "too_large", "The body is larger than 1 MiB.")
+        return get_response(request)
+
+    return middleware
+
+
+def open_company_scope(get_response: GetResponse) -> GetResponse:
+    """Set `request.principal` and run the request in the scope of its company.
+
+    An API key decides for /api/ where one is sent, else the session. The operator sees all companies in the admin
+    panel, and only there. Without a principal no scope is open, and every tenant query raises.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        principal = _principal(request)
+        request.principal = principal  # type: ignore[attr-defined]
+        if request.path.startswith("/admin/") and request.user.is_active and request.user.is_superuser:
+            with scopes_disabled():
+                return get_response(request)
+        with company_scope(principal.company) if principal else nullcontext():
+            return get_response(request)
+
+    return middleware
+
+
+def _principal(request: HttpRequest) -> Principal | None:
+    if request.path.startswith("/api/") and request.headers.get("Authorization"):
+        return principal_of_key(request.headers["Authorization"])
+    return Principal.of_session(request)
+
+
+def _refused(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        error = {"code": code, "detail": detail, "attr": None}
+        return JsonResponse({"type": "client_error", "errors": [error]}, status=status)
+    return HttpResponse(detail, status=status, content_type="text/plain; charset=utf-8")

@@ -1,0 +1,54 @@
+"""The nouns of the CRM, one file for each group."""
+
+from crm.models.activity import Activity
+from crm.models.apikey import ApiKey, IdempotencyRecord
+from crm.models.company import Company, ConsentPolicy
+from crm.models.deal import Deal, DealPerson, DealQuerySet, DealStageChange
+from crm.models.lead import (
+    Consent,
+    Lead,
+    LeadEmail,
+    LeadPhone,
+    LeadQuerySet,
+    LeadStatus,
+    LeadStatusChange,
+    LeadTag,
+    LeadType,
+    LeadWebsite,
+    StatusCategory,
+    Tag,
+)
+from crm.models.organization import Organization
+from crm.models.person import Membership, Role, User
+from crm.models.pipeline import Pipeline, Stage, StageKind
+
+__all__ = [
+    "Activity",
+    "ApiKey",
+    "Company",
+    "Consent",
+    "ConsentPolicy",
+    "Deal",
+    "DealPerson",
+    "DealQuerySet",
+    "DealStageChange",
+    "IdempotencyRecord",
+    "Lead",
+    "LeadEmail",
+    "LeadPhone",
+    "LeadQuerySet",
+    "LeadStatus",
+    "LeadStatusChange",
+    "LeadTag",
+    "LeadType",
+    "LeadWebsite",
+    "Membership",
+    "Organization",
+    "Pipeline",
+    "Role",
+    "Stage",
+    "StageKind",
+    "StatusCategory",
+    "Tag",
+    "User",
+]

@@ -1,0 +1,53 @@
+"""The timeline: notes, calls, meetings, e-mails logged, and every change."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+from crm.tenancy import TenantModel, TenantQuerySet, scoped
+
+
+class ActivityKind(models.TextChoices):
+    """What happened. The first four are written by people, the others by the product."""
+
+    NOTE = "note", "Note"
+    CALL = "call", "Call"
+    MEETING = "meeting", "Meeting"
+    EMAIL = "email", "E-mail"
+    CREATED = "created", "Created"
+    STATUS = "status", "Status changed"
+    STAGE = "stage", "Stage changed"
+    FIELD = "field", "Field changed"
+    CONSENT = "consent", "Consent changed"
+    ARCHIVED = "archived", "Archived"
+
+
+class Activity(TenantModel):
+    """One line of a timeline. `old` and `new` are what a reader should see, never ids."""
+
+    lead = models.ForeignKey("crm.Lead", on_delete=models.CASCADE, null=True, related_name="activities")
+    deal = models.ForeignKey("crm.Deal", on_delete=models.CASCADE, null=True, related_name="activities")
+    kind = models.CharField(max_length=10, choices=ActivityKind.choices)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    actor_label = models.CharField(max_length=80, blank=True, help_text="Who, where no user did it.")
+    field = models.CharField(max_length=40, blank=True)
+    old = models.CharField(max_length=300, blank=True)
+    new = models.CharField(max_length=300, blank=True)
+    text = models.TextField(blank=True, max_length=20_000)
+    at = models.DateTimeField()
+
+    objects: ClassVar[TenantQuerySet[Activity]] = scoped(TenantQuerySet)
+
+    class Meta:
+        ordering = ("-at", "-id")
+        verbose_name_plural = "activities"
+        indexes = [
+            models.Index(fields=("lead", "-at", "-id"), name="timeline_of_lead"),
+            models.Index(fields=("deal", "-at", "-id"), name="timeline_of_deal"),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()

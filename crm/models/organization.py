@@ -1,0 +1,31 @@
+"""The customers' firms."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from crm.tenancy import TenantModel, TenantQuerySet, scoped
+
+
+class Organization(TenantModel):
+    """A customer's firm, matched by domain or by name."""
+
+    name = models.CharField(max_length=160)
+    name_key = models.CharField(max_length=160, editable=False, help_text="Name in lower case, for matching.")
+    domain = models.CharField(max_length=253, blank=True)
+    is_sample = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[TenantQuerySet[Organization]] = scoped(TenantQuerySet)
+
+    class Meta:
+        ordering = ("name", "id")
+        indexes = [
+            models.Index(fields=("company", "name_key"), name="organization_by_name"),
+            models.Index(fields=("company", "domain"), name="organization_by_domain"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

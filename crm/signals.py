@@ -1,0 +1,52 @@
+"""The facts the rest of the product may listen to. Sent only by `crm.actions`, inside the action's transaction.
+
+A receiver that raises undoes the change: the fact and what follows from it are written together or not at all.
+Receivers do database work only; anything slow waits for `transaction.on_commit`.
+
+Each signal carries one keyword, `fact`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.dispatch import Signal
+
+if TYPE_CHECKING:
+    from crm.models import Deal, Lead
+
+
+@dataclass(frozen=True)
+class LeadFact:
+    """Something became true of a lead.
+
+    `at` is when it became true (aware, UTC); `occurrence` counts how often it has (1 for the first time);
+    `reported` is False where the person importing asked that LinkedIn is not told.
+    """
+
+    lead: Lead
+    at: datetime
+    occurrence: int = 1
+    reported: bool = True
+
+
+@dataclass(frozen=True)
+class DealFact:
+    """Something became true of a deal. `occurrence` is the ordinal of the transition in its stage history."""
+
+    deal: Deal
+    at: datetime
+    occurrence: int = 1
+    reported: bool = True
+
+
+lead_created = Signal()  # LeadFact: a lead was added
+lead_qualified = Signal()  # LeadFact: it entered a qualified status for the first time in its life
+deal_created = Signal()  # DealFact: a deal got its first lead
+deal_won = Signal()  # DealFact: it entered a won stage of a sales pipeline
+deal_lost = Signal()  # DealFact: it entered a lost stage of a sales pipeline
+
+deal_reopened = Signal()  # DealFact: it left a won or lost stage; what still waits about that is no longer true
+consent_changed = Signal()  # LeadFact: what waits for this person must be looked at again

@@ -1,0 +1,255 @@
+"""Template tags of the interface: icons, names, money, times, badges, fields."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final, Protocol
+
+from django import template
+from django.forms import BoundField
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from heroicons.templatetags.heroicons import heroicon_micro, heroicon_outline
+
+from crm import display
+from crm.pretty_json import pretty_json
+
+register = template.Library()
+
+OWN_SYMBOLS: Final = frozenset(
+    ("pie-0", "pie-1", "pie-2", "pie-3", "pie-won", "pie-lost", "told", "tell", "logo")
+)
+
+# What became of a conversion event: meaning, icon and word. The sentence beside it says the rest.
+EVENT_BADGES: Final = {
+    "pending": ("info", "clock", "Pending"),
+    "settling": ("info", "clock", "Settling"),
+    "sending": ("info", "paper-airplane", "Sending"),
+    "accepted": ("good", "check-circle", "Accepted"),
+    "held": ("warn", "pause-circle", "Held"),
+    "skipped": ("", "minus-circle", "Skipped"),
+    "rejected": ("bad", "x-circle", "Rejected"),
+    "expired": ("bad", "exclamation-circle", "Expired"),
+    "cancelled": ("", "no-symbol", "Cancelled"),
+}
+
+
+class Status(Protocol):
+    """A lead status, as far as its pill goes."""
+
+    name: str
+    category: str
+    colour: str
+    position: int
+
+
+class Stage(Protocol):
+    """A stage of a pipeline, as far as its sign goes."""
+
+    name: str
+    kind: str
+    probability: int
+
+
+# ── Icons ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@register.simple_tag
+def icon(name: str, css: str = "") -> SafeString:
+    """`users` is an outline of 18 px, `solid-check` a small solid one, `pie-2` or `tell` a symbol of our own.
+
+    `css` adds classes: `{% icon "solid-check-circle" "good" %}`. Always hidden from screen readers: a word
+    must stand beside it.
+    """
+    # simple_tag hands literals over as SafeString, whose hash and equality are those of str.
+    return drawn(str(name), str(css))
+
+
+@lru_cache(maxsize=512)
+def drawn(name: str, css: str) -> SafeString:
+    if name in OWN_SYMBOLS:
+        classes = f"icon {css}".rstrip()
+        return format_html('<svg class="{}" aria-hidden="true"><use href="#{}"></use></svg>', classes, name)
+    if name.startswith("solid-"):
+        return one_line(heroicon_micro(name.removeprefix("solid-"), **{"class": f"icon solid {css}".rstrip()}))
+    return one_line(heroicon_outline(name, **{"class": f"icon {css}".rstrip()}))
+
+
+def one_line(svg: str) -> SafeString:
+    return SafeString("".join(line.strip() for line in svg.splitlines()))
+
+
+# ── Names, money, times ────────────────────────────────────────────────────────────────────────────────
+
+
+@register.filter
+def initials(name: object) -> str:
+    """`{{ lead|initials }}`: AS for Annika Sørensen."""
+    return display.initials(str(name or ""))
+
+
+@register.filter
+def avatar_colour(text: object) -> str:
+    """`{{ lead|avatar_colour }}`: a colour class, the same for the same name."""
+    return f"c-{display.colour_of(str(text or ''))}"
+
+
+@register.filter
+def money(amount: Decimal | None, currency: str = "") -> str:
+    """`{{ deal.amount|money:deal.currency }}`: €48,000.00."""
+    return display.money(amount, currency)
+
+
+@register.filter
+def money_short(amount: Decimal | None, currency: str = "") -> str:
+    """`{{ deal.amount|money_short:deal.currency }}`: €48,000; cents only where there are any."""
+    return display.money(amount, currency, short=True)
+
+
+@register.filter
+def relative_time(value: dt.datetime | dt.date | None) -> SafeString | str:
+    """A `<time>`: the relative time as text, the exact one on hover. Nothing for None."""
+    if value is None:
+        return ""
+    if not isinstance(value, dt.datetime):
+        today = timezone.localdate()
+        text, title = display.relative_day(value, today), f"{value.day} {value:%b %Y}"
+        return time_element(value.isoformat(), title, text)
+    moment = timezone.localtime(value)
+    text = display.relative(moment, timezone.localtime())
+    return time_element(value.isoformat(), display.exact(moment), text)
+
+
+@register.filter
+def clock_time(value: dt.datetime | None) -> SafeString | str:
+    """A `<time>` of the hour, for lists with the day as heading: 14:08."""
+    if value is None:
+        return ""
+    moment = timezone.localtime(value)
+    return time_element(value.isoformat(), display.exact(moment), f"{moment:%H:%M}")
+
+
+@register.filter
+def short_date(value: dt.datetime | dt.date | None) -> SafeString | str:
+    """A `<time>` of the day: 18 Dec, with the year when it is another one."""
+    if value is None:
+        return ""
+    day = timezone.localtime(value).date() if isinstance(value, dt.datetime) else value
+    title = f"{day.day} {day:%b %Y}"
+    return time_element(value.isoformat(), title, display.short_date(day, timezone.localdate()))
+
+
+def time_element(machine: str, title: str, text: str) -> SafeString:
+    return format_html('<time datetime="{}" title="{}">{}</time>', machine, title, text)
+
+
+@register.filter
+def day_heading(value: dt.datetime | dt.date) -> str:
+    """`{{ activity.at|day_heading }}`: Today, 20 November."""
+    day = timezone.localtime(value).date() if isinstance(value, dt.datetime) else value
+    return display.day_heading(day, timezone.localdate())
+
+
+@register.filter
+def days_since(value: dt.datetime) -> str:
+    """`{{ lead.status_since|days_since }}`: 12 days."""
+    return display.days_long(value, timezone.now())
+
+
+# ── Statuses, badges ───────────────────────────────────────────────────────────────────────────────────
+
+
+@register.filter
+def status_shape(status: Status) -> str:
+    """The symbol for `{% icon %}`: a status as the shape of its category."""
+    return display.status_shape(status.category, status.position)
+
+
+@register.filter
+def stage_shape(stage: Stage) -> str:
+    """The symbol for `{% icon %}`: fuller the more likely the deal is won."""
+    return display.stage_shape(stage.kind, stage.probability)
+
+
+@register.filter
+def stage_colour(stage: Stage) -> str:
+    """The colour class of a stage."""
+    return f"c-{display.stage_colour(stage.kind, stage.probability)}"
+
+
+@register.inclusion_tag("components/pill.html")
+def status_pill(status: Status) -> dict[str, Any]:
+    """A lead's status: `{% status_pill lead.status %}`."""
+    colour = status.colour if status.colour in display.COLOURS else "slate"
+    return {"name": status.name, "shape": status_shape(status), "colour": f"c-{colour}"}
+
+
+@register.inclusion_tag("components/badge.html")
+def badge(label: str, state: str = "", icon: str = "") -> dict[str, Any]:
+    """A word with a meaning: `{% badge "Ready" "good" "check-circle" %}`; the icon is a small solid one."""
+    return {"label": label, "state": state, "icon": f"solid-{icon}" if icon else ""}
+
+
+@register.inclusion_tag("components/badge.html")
+def event_badge(status: str, is_settling: bool = False) -> dict[str, Any]:
+    """What became of a conversion event: `{% event_badge event.status event.is_settling %}`."""
+    state, symbol, word = EVENT_BADGES["settling" if is_settling and status == "pending" else status]
+    return {"label": word, "state": state, "icon": f"solid-{symbol}"}
+
+
+@register.inclusion_tag("components/avatar.html")
+def avatar(name: object, size: str = "", shape: str = "") -> dict[str, Any]:
+    """A face: `{% avatar lead %}`, `{% avatar lead "big" %}`, `{% avatar organization "" "firm" %}`."""
+    return {"name": str(name or ""), "size": size, "shape": shape}
+
+
+@register.inclusion_tag("components/meter.html")
+def meter(value: float, maximum: float = 100, state: str = "") -> dict[str, Any]:
+    """A bar filled to `value` of `maximum`; the words for it stand beside it."""
+    share = 0.0 if maximum <= 0 else min(max(value / maximum, 0.0), 1.0)
+    return {"percent": f"{share * 100:.1f}", "state": state}
+
+
+@register.inclusion_tag("components/ticks.html")
+def readiness(ticks: int, label: str, state: str = "") -> dict[str, Any]:
+    """How ready a lead is for LinkedIn: four ticks and a word, `{% readiness 3 "E-mail only" "warn" %}`."""
+    return {"ticks": [n < ticks for n in range(4)], "label": label, "state": state or "faint"}
+
+
+# ── Forms, lists, code ─────────────────────────────────────────────────────────────────────────────────
+
+
+@register.inclusion_tag("components/field.html")
+def field(bound: BoundField, css: str = "") -> dict[str, Any]:
+    """A form field with label, hint and error: `{% field form.email %}`. `css` adds a class such as span2."""
+    kind = getattr(bound.field.widget, "input_type", "")
+    is_box = kind == "checkbox" and not bound.use_fieldset
+    return {"field": bound, "css": css, "is_box": is_box, "is_optional": not (bound.field.required or is_box)}
+
+
+@register.inclusion_tag("components/sort.html", takes_context=True)
+def sort_link(context: template.Context, label: str, key: str, current: str = "") -> dict[str, Any]:
+    """The link in a table's head. `current` is the sort in force, `name` or `-name`; a click turns it round.
+
+    The `<th>` itself carries `{{ ordering|aria_sort:"name" }}`.
+    """
+    target = f"-{key}" if current == key else key
+    arrow = {key: "solid-arrow-up", f"-{key}": "solid-arrow-down"}.get(current, "")
+    return {"request": context.get("request"), "label": label, "target": target, "arrow": arrow}
+
+
+@register.filter
+def aria_sort(current: str, key: str) -> SafeString | str:
+    """The attribute of a `<th>` that is sorted by; nothing for the others."""
+    direction = {key: "ascending", f"-{key}": "descending"}.get(current)
+    return format_html('aria-sort="{}"', direction) if direction else ""
+
+
+@register.filter
+def json_pretty(value: object, notes: Mapping[str, str] | None = None) -> SafeString:
+    """JSON for a `<pre class="code">`, escaped and coloured, our notes in grey."""
+    return pretty_json(value, notes)

@@ -1,0 +1,29 @@
+"""Every address of the product."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+from capi.sandbox_page import sandbox_page
+from leadmachine import probes
+
+admin.site.site_header = admin.site.site_title = "LeadMachine"
+admin.site.index_title = "Administration"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", probes.healthz, name="healthz"),
+    path("readyz", probes.readyz, name="readyz"),
+    path("admin/", admin.site.urls),
+    path("accounts/", include("allauth.account.urls")),
+    path("api/v1/", include("crm.api.urls")),
+    path("linkedin/", include("capi.urls")),
+    path("sandbox/", sandbox_page, name="sandbox"),
+    path("", include("crm.urls")),
+]
+
+if settings.DEBUG or settings.IS_TEST:
+    from crm.views.styleguide import styleguide
+
+    urlpatterns.append(path("styleguide/", styleguide, name="styleguide"))
