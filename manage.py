@@ -17,6 +17,8 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except Misconfigured as error:
         sys.exit(f"LeadMachine cannot start: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)  # what a shell reports for Ctrl-C
 
 
 if __name__ == "__main__":

@@ -35,11 +35,11 @@ def listen() -> set[int]:
 
 
 def end(groups: set[int]) -> None:
-    """Asks each group's leader to end, then ends whole groups."""
+    """Asks the leaders, which see to their own children; then ends whatever is left in their groups."""
     for group in groups:
         send(os.kill, group, signal.SIGTERM)
     until = time.monotonic() + GRACE
-    while time.monotonic() < until and any(send(os.killpg, group, 0) for group in groups):
+    while time.monotonic() < until and any(send(os.kill, group, 0) for group in groups):
         time.sleep(0.05)
     for group in groups:
         send(os.killpg, group, signal.SIGKILL)

@@ -64,9 +64,8 @@ def pytest_configure(config: pytest.Config) -> None:
         # A file, as in real use: a database in memory has neither WAL nor waiting writers.
         from django.db import connections
 
-        connections.settings["default"].setdefault("TEST", {})["NAME"] = (
-            f"{os.environ['DATA_DIR']}/test.sqlite3"
-        )
+        test_database = connections.settings["default"].setdefault("TEST", {})
+        test_database["NAME"] = str(env.data_dir() / "test.sqlite3")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
