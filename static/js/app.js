@@ -1,0 +1,8 @@
+// What every page needs. Pages work without any of it; it makes them quicker.
+import "./copy.js";
+import "./dialog.js";
+import "./live.js";
+import "./menu.js";
+import "./shortcuts.js";
+import "./theme.js";
+import "./toast.js";
