@@ -108,7 +108,7 @@ def days_long(since: dt.datetime, until: dt.datetime) -> str:
 
 
 def status_shape(category: str, position: int) -> str:
-    """The sprite symbol of a lead status: its category drawn as a shape, so that colour never stands alone."""
+    """The sprite symbol of a lead status: its category as a shape, so that colour never stands alone."""
     if category == "open":
         return {0: "pie-0", 1: "pie-1", 2: "pie-1"}.get(position, "pie-3")
     return {"qualified": "pie-2", "won": "pie-won"}.get(category, "pie-lost")

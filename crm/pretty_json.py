@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any, Final
 
 from django.utils.html import escape, format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
-type_of_note = Callable[[str, Any], str]
+Note = Callable[[str, Any], str]
 
 WIDTH: Final = 72
 INDENT: Final = "  "
@@ -53,39 +53,74 @@ def moment_of(milliseconds: int) -> str:
     return f"{moment.day} {moment:%b %Y, %H:%M:%S} UTC"
 
 
-def render(value: Any, indent: str, note: type_of_note) -> SafeString:
-    if not isinstance(value, dict | list) or not value or fits(value, note):
+def render(value: Any, indent: str, note: Note) -> SafeString:
+    """Over several lines where it is long, nested or has a note; the first line continues the one before."""
+    if not is_container(value) or fits(value, note):
         return inline(value)
-    opening, closing = ("{", "}") if isinstance(value, dict) else ("[", "]")
+    if isinstance(value, list):
+        return rendered_list(value, indent, note)
+    return rendered_object(value, indent, note)
+
+
+def rendered_list(items: list[Any], indent: str, note: Note) -> SafeString:
     inner = indent + INDENT
-    last = len(value) - 1
-    if isinstance(value, dict):
-        lines = [member(key, item, inner, note, n == last) for n, (key, item) in enumerate(value.items())]
-    else:
-        lines = [element(item, inner, note, n == last) for n, item in enumerate(value)]
+    lines = [
+        hugged(item, inner, note) if isinstance(item, dict) else render(item, inner, note) for item in items
+    ]
+    body = format_html_join(",\n", "{}{}", ((inner, line) for line in lines))
+    return format_html("<i>[</i>\n{}\n{}<i>]</i>", body, indent)
+
+
+def rendered_object(members: dict[str, Any], indent: str, note: Note) -> SafeString:
+    if len(members) == 1 and is_container(next(iter(members.values()))):
+        return hugged(members, indent, note)
+    inner = indent + INDENT
+    last = list(members)[-1]
+    lines = [
+        format_html(
+            "{}{}{}", member(key, value, inner, note), "" if key == last else ",", remark(note(key, value))
+        )
+        for key, value in members.items()
+    ]
     body = format_html_join("\n", "{}{}", ((inner, line) for line in lines))
-    return format_html("<i>{}</i>\n{}\n{}<i>{}</i>", opening, body, indent, closing)
+    return format_html("<i>{{</i>\n{}\n{}<i>}}</i>", body, indent)
 
 
-def member(key: str, value: Any, indent: str, note: type_of_note, is_last: bool) -> SafeString:
-    remark = note(key, value)
-    return format_html(
-        "<b>{}</b>: {}{}{}",
-        dump(key),
-        render(value, indent, note),
-        "" if is_last else ",",
-        format_html(" <i>// {}</i>", remark) if remark else "",
+def hugged(members: dict[str, Any], indent: str, note: Note) -> SafeString:
+    """Braces on the lines of the first and the last member. The note on the last one moves to the first line:
+    after it there would be no room for the brace."""
+    if not members or fits(members, note):
+        return inline(members)
+    inner = indent if len(members) == 1 else indent + INDENT
+    notes = [note(key, value) for key, value in members.items()]
+    if len(notes) > 1:
+        notes[0] = ", ".join(filter(None, (notes[0], notes.pop())))
+    lines = [member(key, value, inner, note) for key, value in members.items()]
+    *early, last = lines
+    body = format_html_join(
+        "",
+        "{},{}\n{}",
+        ((line, remark(words), inner) for line, words in zip(early, notes[: len(early)], strict=True)),
     )
+    return format_html("<i>{{</i> {}{} <i>}}</i>{}", body, last, "" if early else remark(notes[0]))
 
 
-def element(value: Any, indent: str, note: type_of_note, is_last: bool) -> SafeString:
-    return format_html("{}{}", render(value, indent, note), "" if is_last else ",")
+def member(key: str, value: Any, indent: str, note: Note) -> SafeString:
+    return format_html("<b>{}</b>: {}", dump(key), render(value, indent, note))
 
 
-def fits(value: Any, note: type_of_note) -> bool:
-    """Whether it may stand on one line: flat, short and without a note."""
+def remark(words: str) -> SafeString | str:
+    return format_html(" <i>// {}</i>", words) if words else ""
+
+
+def is_container(value: Any) -> bool:
+    return isinstance(value, dict | list) and bool(value)
+
+
+def fits(value: Any, note: Note) -> bool:
+    """Whether a container may stand on one line: flat, short and without a note."""
     members = value.items() if isinstance(value, dict) else [("", item) for item in value]
-    if any(isinstance(item, dict | list) or note(key, item) for key, item in members):
+    if any(is_container(item) or note(key, item) for key, item in members):
         return False
     return len(dump(value)) <= WIDTH
 
@@ -96,7 +131,7 @@ def inline(value: Any) -> SafeString:
         return format_html("<i>{{</i> {} <i>}}</i>", pairs)
     if isinstance(value, list) and value:
         return format_html("<i>[</i>{}<i>]</i>", format_html_join(", ", "{}", ((inline(v),) for v in value)))
-    return mark_safe(escape(dump(value)))  # nosec B308 B703: escaped on the spot
+    return format_html("{}", dump(value))
 
 
 def dump(value: Any) -> str:

@@ -20,9 +20,8 @@ from crm.pretty_json import pretty_json
 
 register = template.Library()
 
-OWN_SYMBOLS: Final = frozenset(
-    ("pie-0", "pie-1", "pie-2", "pie-3", "pie-won", "pie-lost", "told", "tell", "logo")
-)
+# In components/sprite.html.
+OWN_SYMBOLS: Final = frozenset(("pie-0", "pie-1", "pie-2", "pie-3", "pie-won", "pie-lost", "told", "tell"))
 
 # What became of a conversion event: meaning, icon and word. The sentence beside it says the rest.
 EVENT_BADGES: Final = {
@@ -72,10 +71,11 @@ def icon(name: str, css: str = "") -> SafeString:
 @lru_cache(maxsize=512)
 def drawn(name: str, css: str) -> SafeString:
     if name in OWN_SYMBOLS:
-        classes = f"icon {css}".rstrip()
-        return format_html('<svg class="{}" aria-hidden="true"><use href="#{}"></use></svg>', classes, name)
+        markup = '<svg class="{}" aria-hidden="true"><use href="#{}"></use></svg>'
+        return format_html(markup, f"icon {css}".rstrip(), name)
     if name.startswith("solid-"):
-        return one_line(heroicon_micro(name.removeprefix("solid-"), **{"class": f"icon solid {css}".rstrip()}))
+        attributes = {"class": f"icon solid {css}".rstrip()}
+        return one_line(heroicon_micro(name.removeprefix("solid-"), **attributes))
     return one_line(heroicon_outline(name, **{"class": f"icon {css}".rstrip()}))
 
 
