@@ -73,10 +73,9 @@ def drawn(name: str, css: str) -> SafeString:
     if name in OWN_SYMBOLS:
         markup = '<svg class="{}" aria-hidden="true"><use href="#{}"></use></svg>'
         return format_html(markup, f"icon {css}".rstrip(), name)
-    if name.startswith("solid-"):
-        attributes = {"class": f"icon solid {css}".rstrip()}
-        return one_line(heroicon_micro(name.removeprefix("solid-"), **attributes))
-    return one_line(heroicon_outline(name, **{"class": f"icon {css}".rstrip()}))
+    draw, style = (heroicon_micro, "icon solid") if name.startswith("solid-") else (heroicon_outline, "icon")
+    attributes: dict[str, Any] = {"class": f"{style} {css}".rstrip()}
+    return one_line(draw(name.removeprefix("solid-"), **attributes))
 
 
 def one_line(svg: str) -> SafeString:

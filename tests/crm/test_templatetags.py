@@ -177,7 +177,7 @@ WON = Toast(
 def request_with_messages() -> HttpRequest:
     request = visit("/")
     request.session = {}  # type: ignore[assignment]
-    request._messages = FallbackStorage(request)
+    request._messages = FallbackStorage(request)  # type: ignore[attr-defined]
     return request
 
 
