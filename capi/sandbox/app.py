@@ -217,9 +217,7 @@ def _body_of(environ: WSGIEnvironment, method: str) -> bytes:
         raise refuse(400, "Bad Content-Length", {"Connection": "close"})
     if int(length) > MAX_BODY:
         raise refuse(413, "Request Entity Too Large", {"Connection": "close"})
-    body = environ["wsgi.input"].read(int(length))
-    assert isinstance(body, bytes)
-    return body
+    return bytes(environ["wsgi.input"].read(int(length)))
 
 
 def _deposit(reply: Reply, environ: WSGIEnvironment) -> Reply:

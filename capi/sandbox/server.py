@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from io import BytesIO
 from socketserver import TCPServer, ThreadingMixIn
@@ -69,10 +70,17 @@ class SandboxServer(ThreadingMixIn, TCPServer):
             super().handle_error(request, client_address)
 
 
-def serve(port: int, control_key: str = "") -> None:
-    """Serve a fresh sandbox until the calling thread is interrupted."""
+def serve(
+    port: int, control_key: str = "", announce: Callable[["SandboxServer"], None] | None = None
+) -> None:
+    """Serve a fresh sandbox until the calling thread is interrupted; `announce` is called once it listens.
+
+    Raises OSError if the port cannot be had.
+    """
     server = SandboxServer(Sandbox(control_key), port)
     try:
+        if announce is not None:
+            announce(server)
         server.serve_forever()
     finally:
         server.closing.set()

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from capi.sandbox import DEFAULT_PORT, SANDBOX_ACCOUNT, SANDBOX_TOKEN
-from capi.sandbox.server import serve
+from capi.sandbox.server import SandboxServer, serve
 from capi.sandbox.world import seeded_world
 
 
@@ -23,11 +23,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         port: int = options["port"]
+        # Both, because a program started in the background of a shell ignores SIGINT.
         signal.signal(signal.SIGTERM, _interrupt)
-        self.stdout.write(_introduction(port))
-        self.stdout.flush()
+        signal.signal(signal.SIGINT, _interrupt)
         try:
-            serve(port, os.environ.get("SANDBOX_CONTROL_KEY", ""))
+            serve(port, os.environ.get("SANDBOX_CONTROL_KEY", ""), self._announce)
         except OSError as error:
             raise CommandError(
                 f"Port {port} cannot be used: {error.strerror}. Choose another with --port."
@@ -35,17 +35,21 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self.stdout.write("Sandbox stopped.")
 
+    def _announce(self, server: SandboxServer) -> None:
+        self.stdout.write(_introduction(server.origin))
+        self.stdout.flush()
 
-def _introduction(port: int) -> str:
+
+def _introduction(origin: str) -> str:
     rules = "\n".join(
         f"  {rule.id}  {rule.type:<22} {rule.name}{_peculiarity(rule.method, rule.enabled)}"
         for rule in seeded_world().rules_of(SANDBOX_ACCOUNT)
     )
     return (
-        f"LINKEDIN_API_URL=http://127.0.0.1:{port}/rest\n"
+        f"LINKEDIN_API_URL={origin}/rest\n"
         f"Access token: {SANDBOX_TOKEN}\n"
         f"Ad account {SANDBOX_ACCOUNT}, conversion rules:\n{rules}\n"
-        f"Received so far: http://127.0.0.1:{port}/_control/received\n"
+        f"Received so far: {origin}/_control/received"
     )
 
 
