@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 _MINOR_DIGITS: dict[int, str] = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF",
     2: (
@@ -20,3 +22,10 @@ _MINOR_DIGITS: dict[int, str] = {
 CURRENCIES: dict[str, int] = {
     code: digits for digits, codes in sorted(_MINOR_DIGITS.items()) for code in codes.split()
 }
+
+
+def in_minor_digits(amount: Decimal | None, currency: str) -> Decimal | None:
+    """The amount with as many digits as its currency has: 62000 EUR is 62000.00, 62000 JPY is 62000."""
+    if amount is None or currency not in CURRENCIES:
+        return amount
+    return amount.quantize(Decimal(1).scaleb(-CURRENCIES[currency]))

@@ -246,6 +246,8 @@ LINKEDIN_VERSION = env.text("LINKEDIN_VERSION", "202609")
 SANDBOX_URL = env.text("SANDBOX_URL", "http://127.0.0.1:8009/rest").rstrip("/")
 SANDBOX_CONTROL_KEY = env.text("SANDBOX_CONTROL_KEY", "")
 DELIVERY_POLL_SECONDS = env.number("DELIVERY_POLL_SECONDS", 5)
+# Whether a commit nudges the workers at once; the sweep alone is enough, and tests deliver by hand.
+NUDGE = not IS_TEST
 SETUP_CODE = env.text("SETUP_CODE", "")
 
 # --- Tasks: the broker carries nudges only; the rows are the queue ------------------------------------------

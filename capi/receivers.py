@@ -1,0 +1,73 @@
+"""Turns the CRM's facts into conversion events: the only module that knows both vocabularies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q
+from django.dispatch import receiver
+from django.utils import timezone
+
+from capi import holds, nudge
+from capi.models import ConversionEvent, CrmEvent
+from capi.recording import Occasion, cancel_waiting, record
+from crm import signals
+from crm.models import Consent
+from crm.signals import DealFact, LeadFact
+
+
+@receiver(signals.lead_created, dispatch_uid="capi.lead_created")
+def on_lead_created(sender: type, fact: LeadFact, **kwargs: Any) -> None:
+    _record_of_lead(CrmEvent.LEAD_CREATED, fact)
+
+
+@receiver(signals.lead_qualified, dispatch_uid="capi.lead_qualified")
+def on_lead_qualified(sender: type, fact: LeadFact, **kwargs: Any) -> None:
+    _record_of_lead(CrmEvent.LEAD_QUALIFIED, fact)
+
+
+@receiver(signals.deal_created, dispatch_uid="capi.deal_created")
+def on_deal_created(sender: type, fact: DealFact, **kwargs: Any) -> None:
+    _record_of_deal(CrmEvent.DEAL_CREATED, fact)
+
+
+@receiver(signals.deal_won, dispatch_uid="capi.deal_won")
+def on_deal_won(sender: type, fact: DealFact, **kwargs: Any) -> None:
+    _record_of_deal(CrmEvent.DEAL_WON, fact)
+
+
+@receiver(signals.deal_lost, dispatch_uid="capi.deal_lost")
+def on_deal_lost(sender: type, fact: DealFact, **kwargs: Any) -> None:
+    _record_of_deal(CrmEvent.DEAL_LOST, fact)
+
+
+@receiver(signals.deal_reopened, dispatch_uid="capi.deal_reopened")
+def on_deal_reopened(sender: type, fact: DealFact, **kwargs: Any) -> None:
+    """What was not sent yet is no longer true; what LinkedIn has cannot be taken back."""
+    outcomes = ConversionEvent.objects.filter(
+        deal=fact.deal, event__in=(CrmEvent.DEAL_WON, CrmEvent.DEAL_LOST), is_test=False
+    )
+    cancel_waiting(outcomes, "undone", timezone.now())
+
+
+@receiver(signals.consent_changed, dispatch_uid="capi.consent_changed")
+def on_consent_changed(sender: type, fact: LeadFact, **kwargs: Any) -> None:
+    """Denied: nothing that waits for this person is sent. Granted: what waited for it is due now."""
+    lead, now = fact.lead, timezone.now()
+    if lead.consent == Consent.DENIED:
+        theirs = Q(told_lead=lead) | Q(lead=lead, told_lead=None)
+        cancel_waiting(ConversionEvent.objects.filter(theirs), "consent_denied", now)
+        return
+    holds.let_go_of_consented(lead.company, now)
+    nudge.on_commit(lead.company_id)
+
+
+def _record_of_lead(event: CrmEvent, fact: LeadFact) -> None:
+    if fact.reported:
+        record(Occasion(event, fact.lead.company, fact.at, fact.occurrence, fact.lead))
+
+
+def _record_of_deal(event: CrmEvent, fact: DealFact) -> None:
+    # A deal without a lead is about nobody that LinkedIn could know.
+    if fact.reported and fact.deal.lead is not None:
+        record(Occasion(event, fact.deal.company, fact.at, fact.occurrence, fact.deal.lead, fact.deal))
