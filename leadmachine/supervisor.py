@@ -39,6 +39,8 @@ class Program:
     """Seconds from the polite signal to the final one."""
     serves_others: bool = False
     """Stopped only when the programs that need it are gone."""
+    is_chatty: bool = False
+    """Greets at length on standard output, which is then dropped; what it logs on standard error is not."""
 
 
 @dataclass
@@ -126,6 +128,7 @@ class Supervisor:
             program.command,
             env={**os.environ, **program.environment},
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL if program.is_chatty else None,
             start_new_session=True,
             preexec_fn=die_with_parent(signal.SIGTERM),
         )

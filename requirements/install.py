@@ -18,6 +18,7 @@ OLDEST = (3, 11)
 NEWER_NAMES = ("python3.14", "python3.13", "python3.12", "python3.11")
 HERE = os.path.dirname(os.path.abspath(__file__))
 STAMP = "leadmachine.stamp"
+SELDOM = "/(pip|setuptools|pkg_resources|tests?|locale|providers|phonenumbers/[a-z]*data)/"
 # dev.lock holds all of runtime.lock, so an environment made for development runs the program as well.
 SERVED_BY = {"runtime": ("runtime", "dev"), "dev": ("dev",)}
 
@@ -102,14 +103,25 @@ def install(folder, lock):
             "--no-deps",
             # Wheels only: nothing is built, so no compiler is needed and no package's set-up code runs.
             "--only-binary=:all:",
-            # Python compiles what it imports when it does so first; compiling all of it here costs seconds.
             "--no-compile",
             "-r",
             lock_path(lock),
         ]
     )
+    compile_modules(folder)
     with open(stamp_file, "w", encoding="utf-8") as file:
         file.write(stamp(folder, lock))
+
+
+def compile_modules(folder):
+    """On all cores, and without what is hardly ever imported: pip does it on one core and for every module.
+
+    Needed because the program is several processes, each of which would compile for itself where
+    PYTHONDONTWRITEBYTECODE is set. What does not compile is a template or an example: the code is ignored.
+    """
+    subprocess.call(
+        [python_of(folder), "-m", "compileall", "-qq", "-j", "0", "-x", SELDOM, os.path.join(folder, "lib")]
+    )
 
 
 def pip_for(folder):
