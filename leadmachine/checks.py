@@ -1,0 +1,90 @@
+"""What can be wrong with the settings of the installation; each with a hint."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.http.request import validate_host
+
+from capi.base_url import BaseUrl
+
+SECRET_KEY_LENGTH = 50
+SECRET_KEY_VARIETY = 5
+
+
+@register()
+def check_public_url(**kwargs: Any) -> list[CheckMessage]:
+    """Sessions and API keys travel to this address, so it must be https, or stay on this machine."""
+    hint = "Set PUBLIC_URL to the https:// address that people open, or unset it to stay on this machine."
+    url = BaseUrl.read(settings.PUBLIC_URL)
+    if url is None or url.has_extras:
+        text = "PUBLIC_URL is not a plain base URL: scheme, host and port, nothing else."
+        return [Error(text, hint=hint, id="leadmachine.E001")]
+    if url.scheme == "http" and not url.is_loopback:
+        text = "PUBLIC_URL is http: passwords and sessions would cross the network unencrypted."
+        return [Error(text, hint=hint, id="leadmachine.E002")]
+    return []
+
+
+@register()
+def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
+    """Whoever guesses it can make sessions."""
+    key = settings.SECRET_KEY
+    is_strong = len(key) >= SECRET_KEY_LENGTH and len(set(key)) >= SECRET_KEY_VARIETY
+    if is_strong and not key.startswith("django-insecure-"):
+        return []
+    return [
+        Error(
+            f"SECRET_KEY is weak: it needs at least {SECRET_KEY_LENGTH} random characters.",
+            hint="Set it to the output of: openssl rand -base64 48",
+            id="leadmachine.E003",
+        )
+    ]
+
+
+@register()
+def check_debug(**kwargs: Any) -> list[CheckMessage]:
+    """DEBUG shows settings, code and personal data to whoever meets an error."""
+    if not (settings.DEBUG and settings.IS_HTTPS):
+        return []
+    text = "DEBUG is on while PUBLIC_URL is public."
+    return [Error(text, hint="Unset DEBUG.", id="leadmachine.E004")]
+
+
+@register()
+def check_allowed_hosts(**kwargs: Any) -> list[CheckMessage]:
+    """A foreign Host header must not end up in links, and the public one must be let in."""
+    if "*" in settings.ALLOWED_HOSTS:
+        return [
+            Warning(
+                "ALLOWED_HOSTS lets every Host header in, so links can be made to point elsewhere.",
+                hint="Name the hosts that people open, separated by commas.",
+                id="leadmachine.W001",
+            )
+        ]
+    url = BaseUrl.read(settings.PUBLIC_URL)
+    if url and not validate_host(_as_header(url.host), settings.ALLOWED_HOSTS):
+        return [
+            Warning(
+                "ALLOWED_HOSTS leaves out the host of PUBLIC_URL, so that address answers 400 to everybody.",
+                hint=f"Add {url.host} to ALLOWED_HOSTS, or unset it.",
+                id="leadmachine.W002",
+            )
+        ]
+    return []
+
+
+@register()
+def check_api_rate(**kwargs: Any) -> list[CheckMessage]:
+    """A limit below one request refuses every request."""
+    wrong = [name for name in ("API_RATE", "API_BURST") if getattr(settings, name) < 1]
+    return [
+        Error(f"{name} must be at least 1.", hint=f"Unset {name} for the default.", id="leadmachine.E005")
+        for name in wrong
+    ]
+
+
+def _as_header(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
