@@ -84,7 +84,9 @@ def claim(company: Company, now: datetime, *, tidy_first: bool = True) -> Batch 
             changed_at=now,
         )
         events = list(
-            ConversionEvent.objects.filter(lease=lease).select_related("rule").order_by("next_attempt_at", "id")
+            ConversionEvent.objects.filter(lease=lease)
+            .select_related("rule")
+            .order_by("next_attempt_at", "id")
         )
     return Batch(lease, kind, connection, company, events) if events else Nothing()
 
@@ -100,7 +102,7 @@ def tidy(company: Company, connection: Connection | None, now: datetime) -> None
 def _take_back(now: datetime) -> None:
     """Events whose taker died. If their request had been noted, LinkedIn may have them: the outcome is unknown."""
     ended = ConversionEvent.objects.filter(status=Status.SENDING, lease_until__lte=now)
-    leases = list(ended.order_by().values_list("lease", flat=True).distinct())
+    leases = [lease for lease in ended.order_by().values_list("lease", flat=True).distinct() if lease]
     if not leases:
         return
     message = sentence("no_answer")

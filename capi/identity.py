@@ -104,9 +104,9 @@ def consent_obstacle(lead: Lead, company: Company) -> Obstacle | None:
         return Obstacle("consent_denied")
     if lead.consent == Consent.GRANTED or company.consent_policy == ConsentPolicy.SEND:
         return None
-    if company.consent_policy == ConsentPolicy.HOLD_EUROPE and lead.country_code:
-        if lead.country_code not in CONSENT_COUNTRIES:
-            return None
+    is_outside = bool(lead.country_code) and lead.country_code not in CONSENT_COUNTRIES
+    if company.consent_policy == ConsentPolicy.HOLD_EUROPE and is_outside:
+        return None
     return Obstacle("consent_unknown", held=True)
 
 

@@ -60,7 +60,7 @@ class ConnectionKind(models.TextChoices):
 class Connection(Holdable, TenantModel):
     """The company's LinkedIn credential, and how the line to LinkedIn is doing. One row a company."""
 
-    TOKEN_FIELD = "connection.token"
+    TOKEN_FIELD = "connection.token"  # noqa: S105  what the token is bound to, not a token
 
     kind = models.CharField(max_length=10, choices=ConnectionKind.choices, default=ConnectionKind.DIRECT)
     token_sealed = models.TextField(blank=True, editable=False)
@@ -68,7 +68,9 @@ class Connection(Holdable, TenantModel):
     saved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
     )
-    saved_label = models.CharField(max_length=80, blank=True, editable=False, help_text="Who, where no user did.")
+    saved_label = models.CharField(
+        max_length=80, blank=True, editable=False, help_text="Who, where no user did."
+    )
     last_accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     # The line: nothing is sent before `waits_until`; the breaker lets single events try once it is open.
@@ -78,7 +80,9 @@ class Connection(Holdable, TenantModel):
     failures = models.PositiveIntegerField(default=0, editable=False, help_text="Failures in a row.")
     throttles = models.PositiveIntegerField(default=0, editable=False, help_text="Answers 429 in a row.")
     breaker_open = models.BooleanField(default=False, editable=False)
-    failing_attempt = models.UUIDField(null=True, editable=False, help_text="The batch that opened the breaker.")
+    failing_attempt = models.UUIDField(
+        null=True, editable=False, help_text="The batch that opened the breaker."
+    )
 
     # Token bucket: LinkedIn allows 600 requests a minute.
     bucket = models.FloatField(default=20, editable=False)
@@ -153,7 +157,9 @@ class Rule(Holdable, TenantModel):
 
     name = models.CharField(max_length=120)
     event = models.CharField(max_length=16, choices=CrmEvent.choices)
-    conversion_id = models.CharField(max_length=20, help_text="The number of the conversion in Campaign Manager.")
+    conversion_id = models.CharField(
+        max_length=20, help_text="The number of the conversion in Campaign Manager."
+    )
     is_active = models.BooleanField(default=True)
     value = models.CharField(max_length=12, choices=ValuePolicy.choices, default=ValuePolicy.NONE)
     fixed_amount = models.DecimalField(max_digits=18, decimal_places=4, null=True, blank=True)
@@ -281,7 +287,9 @@ class ConversionEvent(TenantModel):
     )
 
     attempts = models.PositiveIntegerField(default=0)
-    failures = models.PositiveIntegerField(default=0, help_text="Failures of its own; an outage charges none.")
+    failures = models.PositiveIntegerField(
+        default=0, help_text="Failures of its own; an outage charges none."
+    )
     unknown_outcomes = models.PositiveIntegerField(default=0)
     lease = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
@@ -296,7 +304,9 @@ class ConversionEvent(TenantModel):
     class Meta:
         ordering = ("-created_at", "-id")
         constraints = [
-            models.UniqueConstraint(fields=("company", "conversion_id", "event_id"), name="event_recorded_once"),
+            models.UniqueConstraint(
+                fields=("company", "conversion_id", "event_id"), name="event_recorded_once"
+            ),
             models.CheckConstraint(
                 condition=Q(status="sending", lease__isnull=False, lease_until__isnull=False)
                 | (~Q(status="sending") & Q(lease=None, lease_until=None)),
@@ -317,9 +327,13 @@ class ConversionEvent(TenantModel):
                 "company", "lane", "next_attempt_at", "id", condition=Q(status="pending"), name="event_due"
             ),
             models.Index("company", "lease_until", condition=Q(status="sending"), name="event_leased"),
-            models.Index("company", "expires_at", condition=Q(status__in=("pending", "held")), name="event_fuse"),
+            models.Index(
+                "company", "expires_at", condition=Q(status__in=("pending", "held")), name="event_fuse"
+            ),
             models.Index(F("company"), F("created_at").desc(), F("id").desc(), name="event_log"),
-            models.Index(F("company"), F("status"), F("created_at").desc(), F("id").desc(), name="event_log_by_status"),
+            models.Index(
+                F("company"), F("status"), F("created_at").desc(), F("id").desc(), name="event_log_by_status"
+            ),
         ]
 
     def __str__(self) -> str:

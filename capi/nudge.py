@@ -12,14 +12,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from kombu.exceptions import KombuError, OperationalError
+from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
-
-_waiting: set[UUID] = set()
-_changed = threading.Condition()
-_thread: threading.Thread | None = None
 
 
 def on_commit(company: UUID) -> None:
@@ -29,36 +25,44 @@ def on_commit(company: UUID) -> None:
 
 def now(company: UUID) -> None:
     """Nudge without waiting for it."""
-    if not settings.NUDGE:
-        return
-    with _changed:
-        _waiting.add(company)
-        _ensure_thread()
-        _changed.notify()
+    if settings.NUDGE:
+        _nudger.nudge(company)
 
 
-def _ensure_thread() -> None:
-    # Started at first use, not at import: threads do not survive the fork of a web worker.
-    global _thread
-    if _thread is None or not _thread.is_alive():
-        _thread = threading.Thread(target=_publish_for_ever, name="nudge", daemon=True)
-        _thread.start()
+class _Nudger:
+    """A set of companies to nudge, and the thread that empties it."""
 
+    def __init__(self) -> None:
+        self._companies: set[UUID] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
 
-def _publish_for_ever() -> None:
-    while True:
-        with _changed:
-            _changed.wait_for(lambda: bool(_waiting))
-            companies = list(_waiting)
-            _waiting.clear()
-        for company in companies:
-            _publish(company)
+    def nudge(self, company: UUID) -> None:
+        with self._changed:
+            self._companies.add(company)
+            # Started at first use, not at import: threads do not survive the fork of a web worker.
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._publish_for_ever, name="nudge", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def _publish_for_ever(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._companies))
+                companies = list(self._companies)
+                self._companies.clear()
+            for company in companies:
+                _publish(company)
 
 
 def _publish(company: UUID) -> None:
     from capi.tasks import deliver
 
     try:
-        deliver.apply_async(args=[str(company)], retry=False)
-    except (OperationalError, KombuError, RedisError, OSError) as error:
+        deliver.apply_async(args=(str(company),), retry=False)
+    except (KombuError, RedisError, OSError) as error:
         logger.warning("The broker is away (%s); the sweep will deliver.", type(error).__name__)
+
+
+_nudger = _Nudger()

@@ -55,7 +55,9 @@ class RuleChanges(TypedDict, total=False):
 
 
 @transaction.atomic
-def save_token(company: Company, token: str, actor: Actor, *, kind: str = ConnectionKind.DIRECT) -> Connection:
+def save_token(
+    company: Company, token: str, actor: Actor, *, kind: str = ConnectionKind.DIRECT
+) -> Connection:
     """Save a token (again): it ends a hold by the connection, and what waited for it is due now."""
     token = "".join(token.split())
     if not _TOKEN.fullmatch(token):
@@ -272,7 +274,7 @@ def _reissue(rule: Rule, now: datetime) -> None:
 def _set_rule(rule: Rule, changes: RuleChanges) -> None:
     for field in ("event", "is_active", "value", "fixed_currency", "repeat"):
         if field in changes:
-            setattr(rule, field, changes[field])  # type: ignore[literal-required]
+            setattr(rule, field, changes[field])
     if "name" in changes:
         rule.name = " ".join(changes["name"].split())
     if "conversion_id" in changes:
@@ -324,7 +326,9 @@ def _conditions(conditions: object) -> dict[str, object]:
         raise ValidationError({"conditions": "Give conditions as names with lists of values."})
     for name, wanted in conditions.items():
         if name not in CONDITIONS:
-            raise ValidationError({"conditions": f"There is no condition {name!r}. Use {', '.join(CONDITIONS)}."})
+            raise ValidationError(
+                {"conditions": f"There is no condition {name!r}. Use {', '.join(CONDITIONS)}."}
+            )
         if name == "min_amount":
             cleaning_error = _amount_error(wanted)
             if cleaning_error:

@@ -159,9 +159,7 @@ class _Hold:
         return self.everything
 
 
-def _row(
-    rule: Rule, occasion: Occasion, hold: tuple[str, str, str] | None, now: datetime
-) -> ConversionEvent:
+def _row(rule: Rule, occasion: Occasion, hold: tuple[str, str, str] | None, now: datetime) -> ConversionEvent:
     value, currency = value_of(rule, occasion.deal)
     settles_at = None
     if occasion.event in SETTLING and not occasion.is_old_news and occasion.company.settle_minutes:

@@ -150,7 +150,13 @@ def _columns(verdict: Verdict, failures: int, found: Outcome, now: datetime) -> 
     """The columns a verdict sets. `failures` is the event's new count if it is charged, else -1."""
     words = {"reason": verdict.reason, "message": verdict.message[:500]}
     if verdict.kind == "accepted":
-        return {"status": Status.ACCEPTED, "accepted_at": now, "reason": "", "message": "", "is_suspect": False}
+        return {
+            "status": Status.ACCEPTED,
+            "accepted_at": now,
+            "reason": "",
+            "message": "",
+            "is_suspect": False,
+        }
     if verdict.kind in _FINAL:
         return {"status": _FINAL[verdict.kind], **words}
     if verdict.kind == "held":
@@ -179,9 +185,7 @@ def _batch_keys(
     return {event.pk: first if place < middle else second for place, event in enumerate(isolated)}
 
 
-def _hold(
-    connection: Connection, events: Sequence[ConversionEvent], found: Outcome, now: datetime
-) -> None:
+def _hold(connection: Connection, events: Sequence[ConversionEvent], found: Outcome, now: datetime) -> None:
     if found.hold is None:
         return
     reason, message = found.hold.reason, found.hold.message
@@ -257,7 +261,9 @@ def _is_over(batch: Batch, found: Outcome) -> bool:
 
 
 def _release_probed(connection: Connection, events: Sequence[ConversionEvent], found: Outcome) -> None:
-    accepted = {e.rule_id for e, verdict in zip(events, found.verdicts, strict=True) if verdict.kind == "accepted"}
+    accepted = {
+        e.rule_id for e, verdict in zip(events, found.verdicts, strict=True) if verdict.kind == "accepted"
+    }
     if connection.is_held and connection.held_reason != holds.PAUSED_BY_PERSON:
         holds.clear(connection)
     app = holds.app_hold(connection.endpoint)

@@ -83,7 +83,9 @@ def _ring(entries: tuple[str, ...]) -> dict[str, AESGCM]:
         except (binascii.Error, ValueError):
             key = b""
         if not key_id or len(key) != 32 or key_id in ring:
-            raise VaultError("Each entry of FIELD_KEYS must be a name of its own, a colon and 32 bytes in base64url.")
+            raise VaultError(
+                "Each entry of FIELD_KEYS must be a name of its own, a colon and 32 bytes in base64url."
+            )
         ring[key_id] = AESGCM(key)
     if not ring:
         raise VaultError("FIELD_KEYS is empty.")

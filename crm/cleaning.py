@@ -42,7 +42,9 @@ def country_code(code: str) -> str:
 def currency(code: str) -> str:
     """An ISO 4217 code of an active currency, exactly as written there; "" stays empty."""
     if code and code not in CURRENCIES:
-        raise ValidationError("Enter a three-letter ISO 4217 currency in capitals, such as EUR.", code="invalid")
+        raise ValidationError(
+            "Enter a three-letter ISO 4217 currency in capitals, such as EUR.", code="invalid"
+        )
     return code
 
 
@@ -50,20 +52,23 @@ def amount(number: Decimal | str | None, currency_code: str) -> Decimal | None:
     """An amount of money, exact: no sign, no exponent, no separators, at most the currency's minor digits."""
     if number is None or number == "":
         return None
-    text = str(number) if isinstance(number, Decimal) else number
-    if not isinstance(text, str) or not _PLAIN_NUMBER.fullmatch(text):
+    text = format(number, "f") if isinstance(number, Decimal) else number
+    if not _PLAIN_NUMBER.fullmatch(text):
         raise ValidationError("Enter a plain amount with a point, such as 1234.50.", code="invalid")
     try:
         exact = Decimal(text)
     except InvalidOperation as error:
-        raise ValidationError("Enter a plain amount with a point, such as 1234.50.", code="invalid") from error
+        raise ValidationError(
+            "Enter a plain amount with a point, such as 1234.50.", code="invalid"
+        ) from error
     if exact >= LARGEST_AMOUNT:
         raise ValidationError("Enter an amount below 10,000,000,000,000.", code="max_value")
     digits = CURRENCIES.get(currency_code, 4)
     exponent = exact.normalize().as_tuple().exponent
     if isinstance(exponent, int) and -exponent > digits:
         raise ValidationError(
-            f"{currency_code or 'This currency'} has {digits} digits after the point.", code="max_decimal_places"
+            f"{currency_code or 'This currency'} has {digits} digits after the point.",
+            code="max_decimal_places",
         )
     return exact.quantize(Decimal(1).scaleb(-digits))
 

@@ -48,5 +48,7 @@ deal_created = Signal()  # DealFact: a deal got its first lead
 deal_won = Signal()  # DealFact: it entered a won stage of a sales pipeline
 deal_lost = Signal()  # DealFact: it entered a lost stage of a sales pipeline
 
-deal_reopened = Signal()  # DealFact: it left a won or lost stage; what still waits about that is no longer true
+deal_reopened = (
+    Signal()
+)  # DealFact: it left a won or lost stage; what still waits about that is no longer true
 consent_changed = Signal()  # LeadFact: what waits for this person must be looked at again

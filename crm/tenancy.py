@@ -7,7 +7,7 @@ saved without a scope at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -85,7 +85,7 @@ class TenantModel(UUIDModel):
         check_write(self.company_id)
         return super().delete(*args, **kwargs)
 
-    def clean_fields(self, exclude: Iterable[str] | None = None) -> None:
+    def clean_fields(self, exclude: Collection[str] | None = None) -> None:
         """As Django's, and text must be storable: no NUL, no lone surrogate. Errors name the field."""
         skipped = set(exclude or ())
         errors = {

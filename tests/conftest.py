@@ -48,7 +48,9 @@ def agent(company: Company) -> User:
 @pytest.fixture
 def stranger(other_company: Company) -> User:
     """Charlie owns the other company."""
-    return UserFactory(email="charlie@umbrella.test", first_name="Charlie", company=other_company, role="owner")
+    return UserFactory(
+        email="charlie@umbrella.test", first_name="Charlie", company=other_company, role="owner"
+    )
 
 
 @pytest.fixture

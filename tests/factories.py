@@ -61,7 +61,9 @@ class LeadFactory(factory.Factory[Lead]):
 
     @classmethod
     def _create(cls, model_class: type[Lead], *args: Any, **fields: Any) -> Lead:
-        options = {name: fields.pop(name) for name in ("occurred_at", "reported", "is_sample") if name in fields}
+        options = {
+            name: fields.pop(name) for name in ("occurred_at", "reported", "is_sample") if name in fields
+        }
         actor = fields.pop("actor", SHELL)
         return leads.create_lead(fields.pop("company"), fields, actor, **options)  # type: ignore[arg-type]
 

@@ -147,7 +147,7 @@ def update_company(company: Company, changes: CompanySettings) -> Company:
         cleaning.currency(company.currency)
     except ValidationError as error:
         raise ValidationError({"currency": error.error_list}) from error
-    if "fallback_owner" in changes and changes["fallback_owner"]:
+    if changes.get("fallback_owner"):
         check_owner(changes["fallback_owner"])
     company.internal_domains = [_domain(entry) for entry in company.internal_domains]
     company.clean_fields(exclude=["default_status", "fallback_owner"])

@@ -84,7 +84,11 @@ def create_deal(
     deal = Deal(company=company, pipeline=start.pipeline, stage=start, stage_since=at, occurred_at=at)
     deal.origin, deal.is_sample = actor.channel, is_sample
     deal.lead = changes.get("lead")
-    deal.owner = changes["owner"] if "owner" in changes else default_owner(company, actor, deal.lead.owner if deal.lead else None)
+    deal.owner = (
+        changes["owner"]
+        if "owner" in changes
+        else default_owner(company, actor, deal.lead.owner if deal.lead else None)
+    )
     _set_fields(deal, changes)
     _save(deal)
     _record_stage(deal, None, "", actor, at)
@@ -189,7 +193,12 @@ def add_person(deal: Deal, lead: Lead, role: str, actor: Actor) -> DealPerson:
     person.clean_fields(exclude=["company", "deal", "lead"])
     person.save()
     timeline.record(
-        deal, ActivityKind.FIELD, actor, timezone.now(), field="people", new=f"{lead} ({role})" if role else str(lead)
+        deal,
+        ActivityKind.FIELD,
+        actor,
+        timezone.now(),
+        field="people",
+        new=f"{lead} ({role})" if role else str(lead),
     )
     return person
 
@@ -222,7 +231,9 @@ def first_open_stage(pipeline: Pipeline) -> Stage:
 def _first_stage(pipeline: Pipeline, kind: str) -> Stage:
     stage = Stage.objects.select_related("pipeline").filter(pipeline=pipeline, kind=kind).first()
     if stage is None:
-        raise ValidationError({"stage": f"The pipeline {pipeline.name} has no {StageKind(kind).label.lower()} stage."})
+        raise ValidationError(
+            {"stage": f"The pipeline {pipeline.name} has no {StageKind(kind).label.lower()} stage."}
+        )
     return stage
 
 
@@ -279,7 +290,7 @@ def _last_open_stage(deal: Deal) -> Stage:
 def _set_fields(deal: Deal, changes: DealChanges) -> None:
     for field in ("title", "next_step", "external_id"):
         if field in changes:
-            setattr(deal, field, changes[field].strip())  # type: ignore[literal-required]
+            setattr(deal, field, changes[field].strip())
     for field in ("expected_close", "next_step_on", "owner"):
         if field in changes:
             setattr(deal, field, changes[field])  # type: ignore[literal-required]
@@ -297,7 +308,7 @@ def _set_amount(deal: Deal, changes: DealChanges) -> None:
             deal.currency = cleaning.currency(changes["currency"])
         except ValidationError as error:
             raise ValidationError({"currency": error.error_list}) from error
-    amount = changes["amount"] if "amount" in changes else deal.amount
+    amount = changes.get("amount", deal.amount)
     if amount not in (None, "") and not deal.currency:
         raise ValidationError({"currency": "An amount needs a currency."}, code="required")
     if "amount" in changes or "currency" in changes:

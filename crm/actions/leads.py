@@ -237,7 +237,9 @@ def set_consent(lead: Lead, consent: str, actor: Actor, *, source: str = "", tex
     changes = LeadChanges(consent=consent, consent_source=source, consent_text_version=text_version)
     _set_consent_fields(lead, changes, now)
     _save(lead)
-    timeline.record(lead, ActivityKind.CONSENT, actor, now, old=old, new=lead.get_consent_display(), text=source)
+    timeline.record(
+        lead, ActivityKind.CONSENT, actor, now, old=old, new=lead.get_consent_display(), text=source
+    )
     signals.consent_changed.send(sender=Lead, fact=LeadFact(lead, now))
     return lead
 
@@ -260,7 +262,9 @@ def _locked(lead: Lead) -> Lead:
 
 
 def _fresh(lead: Lead) -> Lead:
-    return Lead.objects.select_related("company", "status", "lead_type", "organization", "owner").get(pk=lead.pk)
+    return Lead.objects.select_related("company", "status", "lead_type", "organization", "owner").get(
+        pk=lead.pk
+    )
 
 
 def _default_status(company: Company) -> LeadStatus:
@@ -319,7 +323,7 @@ def _wanted_emails(lead: Lead, changes: LeadChanges) -> list[EmailEntry] | None:
     field = "emails" if listed else "email"
     cleaned: dict[str, EmailEntry] = {}
     for entry in entries:
-        address = _named(field, lambda entry=entry: cleaning.email(entry.address))  # type: ignore[misc]
+        address = _named(field, lambda entry=entry: cleaning.email(entry.address))
         cleaned.setdefault(address.lower(), EmailEntry(address, entry.label))
     return list(cleaned.values())
 

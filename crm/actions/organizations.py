@@ -6,14 +6,63 @@ from crm.models import Company, Organization
 
 # Mail providers: an address there says nothing about the firm.
 PUBLIC_MAIL_DOMAINS = frozenset(
-    """
-    gmail.com googlemail.com outlook.com hotmail.com hotmail.de hotmail.fr hotmail.co.uk live.com msn.com
-    yahoo.com yahoo.de yahoo.fr yahoo.co.uk yahoo.co.jp ymail.com icloud.com me.com mac.com aol.com gmx.de
-    gmx.net gmx.com gmx.at gmx.ch web.de t-online.de freenet.de mail.com mail.ru yandex.ru yandex.com
-    proton.me protonmail.com pm.me tutanota.com tuta.io fastmail.com hey.com zoho.com qq.com 163.com 126.com
-    naver.com orange.fr free.fr laposte.net wanadoo.fr libero.it virgilio.it seznam.cz wp.pl o2.pl onet.pl
-    telenet.be bluewin.ch
-    """.split()
+    [
+        "gmail.com",
+        "googlemail.com",
+        "outlook.com",
+        "hotmail.com",
+        "hotmail.de",
+        "hotmail.fr",
+        "hotmail.co.uk",
+        "live.com",
+        "msn.com",
+        "yahoo.com",
+        "yahoo.de",
+        "yahoo.fr",
+        "yahoo.co.uk",
+        "yahoo.co.jp",
+        "ymail.com",
+        "icloud.com",
+        "me.com",
+        "mac.com",
+        "aol.com",
+        "gmx.de",
+        "gmx.net",
+        "gmx.com",
+        "gmx.at",
+        "gmx.ch",
+        "web.de",
+        "t-online.de",
+        "freenet.de",
+        "mail.com",
+        "mail.ru",
+        "yandex.ru",
+        "yandex.com",
+        "proton.me",
+        "protonmail.com",
+        "pm.me",
+        "tutanota.com",
+        "tuta.io",
+        "fastmail.com",
+        "hey.com",
+        "zoho.com",
+        "qq.com",
+        "163.com",
+        "126.com",
+        "naver.com",
+        "orange.fr",
+        "free.fr",
+        "laposte.net",
+        "wanadoo.fr",
+        "libero.it",
+        "virgilio.it",
+        "seznam.cz",
+        "wp.pl",
+        "o2.pl",
+        "onet.pl",
+        "telenet.be",
+        "bluewin.ch",
+    ]
 )
 
 
@@ -23,7 +72,9 @@ def business_domain(address: str) -> str:
     return "" if domain in PUBLIC_MAIL_DOMAINS else domain
 
 
-def find_or_create(company: Company, name: str, address: str = "", *, is_sample: bool = False) -> Organization | None:
+def find_or_create(
+    company: Company, name: str, address: str = "", *, is_sample: bool = False
+) -> Organization | None:
     """The organization of that name; without a name, the one with the address's domain; None if neither is known.
 
     A name that is new makes an organization, with the address's domain if no other has it.

@@ -76,7 +76,12 @@ def create_owner(
 
 
 def create_api_key(
-    company: Company, name: str, scopes: list[str], *, user: User | None = None, expires_at: datetime | None = None
+    company: Company,
+    name: str,
+    scopes: list[str],
+    *,
+    user: User | None = None,
+    expires_at: datetime | None = None,
 ) -> NewKey:
     """A key with some of the scopes read, write, capture, admin. Only its SHA-256 is kept."""
     unknown = sorted(set(scopes) - set(API_SCOPES))

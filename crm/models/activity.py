@@ -31,7 +31,9 @@ class Activity(TenantModel):
     lead = models.ForeignKey("crm.Lead", on_delete=models.CASCADE, null=True, related_name="activities")
     deal = models.ForeignKey("crm.Deal", on_delete=models.CASCADE, null=True, related_name="activities")
     kind = models.CharField(max_length=10, choices=ActivityKind.choices)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     actor_label = models.CharField(max_length=80, blank=True, help_text="Who, where no user did it.")
     field = models.CharField(max_length=40, blank=True)
     old = models.CharField(max_length=300, blank=True)

@@ -85,7 +85,9 @@ class Deal(TenantModel):
             models.CheckConstraint(
                 condition=Q(amount=None) | Q(amount__gte=0), name="deal_amount_not_negative"
             ),
-            models.CheckConstraint(condition=Q(amount=None) | ~Q(currency=""), name="deal_amount_has_currency"),
+            models.CheckConstraint(
+                condition=Q(amount=None) | ~Q(currency=""), name="deal_amount_has_currency"
+            ),
             models.CheckConstraint(
                 condition=Q(status="won", won_at__isnull=False, lost_at=None)
                 | Q(status="lost", lost_at__isnull=False, won_at=None)
@@ -128,7 +130,9 @@ class DealStageChange(TenantModel):
     to_stage = models.ForeignKey("crm.Stage", on_delete=models.SET_NULL, null=True, related_name="+")
     from_kind = models.CharField(max_length=5, choices=StageKind.choices, blank=True)
     to_kind = models.CharField(max_length=5, choices=StageKind.choices)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     at = models.DateTimeField()
 
     objects: ClassVar[TenantQuerySet[DealStageChange]] = scoped(TenantQuerySet)

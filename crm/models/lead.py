@@ -290,7 +290,9 @@ class LeadStatusChange(TenantModel):
     from_status = models.ForeignKey(LeadStatus, on_delete=models.SET_NULL, null=True, related_name="+")
     to_status = models.ForeignKey(LeadStatus, on_delete=models.SET_NULL, null=True, related_name="+")
     to_category = models.CharField(max_length=10, choices=StatusCategory.choices)
-    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     at = models.DateTimeField()
 
     objects: ClassVar[TenantQuerySet[LeadStatusChange]] = scoped(TenantQuerySet)
