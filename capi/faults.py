@@ -68,15 +68,17 @@ def _structural(text: str) -> Iterator[tuple[int | None, Fault]]:
             yield index, _in_field(rest)
 
 
+_ITEM = re.compile("[^{}]+")
 _BATCH_INDEX = re.compile(r"batchIndex\s*=\s*([0-9]+)")
 _INDICES = re.compile(r"(?i)\bindices\s*\[([0-9,\s]*)\]")
 
 
 def _semantic(text: str) -> Iterator[tuple[int, Fault]]:
     """Read "[{field=…, batchIndex=0, type=…, message=…}]" and "…, indices [0, 2] (0-indexed)"."""
-    for item in re.split("[{}]", text):
-        for digits in _BATCH_INDEX.findall(item):
-            yield _number(digits), _in_words(item)
+    for item in _ITEM.findall(text):
+        if positions := _BATCH_INDEX.findall(item):
+            fault = _in_words(item)
+            yield from ((_number(digits), fault) for digits in positions)
     start = 0
     for named in _INDICES.finditer(text):
         fault = _in_words(text[start : named.start()])

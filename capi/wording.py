@@ -270,8 +270,8 @@ def redact(text: str, limit: int = 300) -> str:
     """Return a foreign text without what might be personal or secret, on one line, cut to `limit`.
 
     LinkedIn echoes the values it was sent, names and tokens among them. Too much is removed rather than too
-    little: everything in quotation marks, e-mail addresses, long opaque strings, digests, URLs' queries,
-    network addresses, identifiers in URNs, and HTML altogether.
+    little: everything in quotation marks, e-mail addresses, long opaque strings, digests, URLs, network
+    addresses, identifiers in URNs, and HTML altogether.
     """
     visible = "".join(_visible(c) for c in text[:_READ])
     if len(text) > _READ:
@@ -293,7 +293,7 @@ _SECRETS = (
     (re.compile(r"(?i)(::\s*)[^:]*(?=\bcannot be coerced)"), rf"\1{_GONE} "),
     (re.compile(r"(?i)^[^:]*(?=\bcannot be coerced)"), f"{_GONE} "),
     (re.compile(r"(?i)\b(urn:li:[a-z]+:)\S+"), rf"\1{_GONE}"),
-    (re.compile(r"(?i)(\bhttps?://[^\s?#]*)[?#]\S*"), rf"\1?{_GONE}"),
+    (re.compile(r"(?i)\bhttps?://\S+"), _GONE),
     (re.compile(r"(?<!\w)'.*?'(?!\w)"), _GONE),
     (re.compile(r"[\u2018\u201a].*?\u2019(?!\w)|[\u201c\u201e\u00ab].*?[\u201d\u201c\u00bb]|`.*?`"), _GONE),
 )
@@ -335,8 +335,8 @@ def _masked(word: str) -> str:
 
 
 def _is_vocabulary(run: str) -> bool:
-    pieces = [piece for piece in re.split(r"[/.=]", run) if piece]
-    return all(piece in _VOCABULARY or re.fullmatch("[0-9]{1,3}", piece) for piece in pieces)
+    pieces = {piece for piece in re.split(r"[/.=]", run) if not re.fullmatch("[0-9]{0,3}", piece)}
+    return bool(pieces) and pieces <= _VOCABULARY
 
 
 def _decapitalised(words: str) -> str:
