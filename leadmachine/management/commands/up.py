@@ -23,6 +23,7 @@ from leadmachine.supervisor import Supervisor
 # The watcher of a run that was killed needs a few seconds to end what is left of it.
 PREDECESSOR_GRACE = 15.0
 SILENT_FOR = 60.0
+HIGHEST_PORT = 65535
 
 
 class Command(BaseCommand):
@@ -36,7 +37,8 @@ class Command(BaseCommand):
         parser.add_argument("--no-demo", action="store_true", help="do not load the demo company")
 
     def handle(self, *, port: int | None, host: str | None, no_demo: bool, **options: Any) -> None:
-        address = Address(host or env.text("HOST", "127.0.0.1"), port or env.number("PORT", 8000))
+        chosen = env.number("PORT", 8000) if port is None else port
+        address = Address(host or env.text("HOST", "127.0.0.1"), chosen)
         with only_one() as lock:
             require_free(address)
             self._say("Preparing …")
@@ -130,6 +132,8 @@ def only_one() -> TextIO:
 
 def require_free(address: Address) -> None:
     """Raises CommandError, with what to do, unless the web server can listen there."""
+    if not 0 < address.port <= HIGHEST_PORT:
+        raise CommandError(f"The port must be from 1 to {HIGHEST_PORT}.")
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(
             address.host, address.port, type=socket.SOCK_STREAM
@@ -138,8 +142,8 @@ def require_free(address: Address) -> None:
             # As gunicorn does: the remains of closed connections do not count as taken.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+    except OSError as error:
+        reason = error.strerror or str(error)
         raise CommandError(
             f"Cannot listen on {address}: {reason}. Stop what uses it, or choose another port, "
             "for example with `make run PORT=8001`."
