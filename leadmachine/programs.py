@@ -15,7 +15,6 @@ from leadmachine.supervisor import Program
 
 # On the first signal Celery finishes the tasks at hand and leaves. A request to LinkedIn takes 30 s at most.
 WORKER_GRACE = 45.0
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  compared with, not listened on
 
 
 @dataclass(frozen=True)
@@ -27,17 +26,22 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return self._ip.is_loopback if self._ip else self.host == "localhost"
 
     @property
     def reachable(self) -> Self:
         """The same server as this machine calls it: a wildcard is no address to connect to."""
-        return type(self)(WILDCARDS.get(self.host, self.host), self.port)
+        host = self.host
+        if self._ip and self._ip.is_unspecified:
+            host = "127.0.0.1" if self._ip.version == 4 else "::1"
+        return type(self)(host, self.port)
+
+    @property
+    def _ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        try:
+            return ipaddress.ip_address(self.host)
+        except ValueError:
+            return None
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
