@@ -1,0 +1,122 @@
+"""A POST with an Idempotency-Key is done once: repeats get the first answer again.
+
+The record is written in the transaction of the request itself. A repeat that arrives while the first is running
+waits at the unique index (SQLite: at the write lock) until the first has committed, and then reads its answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crm.access import Principal
+from crm.api.throttling import caller
+from crm.errors import Conflict
+from crm.models import IdempotencyRecord
+
+if TYPE_CHECKING:
+    from crm.api.base import CompanyView
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+KEPT_FOR = timedelta(hours=24)
+_FORGOTTEN_AT_ONCE = 100
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+Handler = Callable[..., Response]
+
+
+def once(view: CompanyView, handler: Handler) -> Handler:
+    """The handler, run for the first request with a key and not for its repeats.
+
+    Refusals (4xx) are answers like any other. Failures (5xx) leave nothing behind, so that a repeat tries again.
+    """
+
+    def answer(request: Request, *args: Any, **kwargs: Any) -> Response:
+        key = _checked(request.headers[HEADER])
+        with transaction.atomic():
+            record, is_first = _claim(view.principal, key, _fingerprint(request))
+            if not is_first:
+                return _again(record, _fingerprint(request))
+            response = _run(view, handler, request, *args, **kwargs)
+            if response.status_code >= 500:
+                transaction.set_rollback(True)
+                return response
+            _keep(record, response)
+            _forget_old()
+        return response
+
+    return answer
+
+
+def _checked(key: str) -> str:
+    if not _KEY.fullmatch(key):
+        raise ValidationError({HEADER: "Send 1 to 200 visible ASCII characters, such as a UUID."})
+    return key
+
+
+def _fingerprint(request: Request) -> str:
+    whole = b"\n".join(
+        [str(request.method).encode(), request.get_full_path().encode(), request._request.body]
+    )
+    return hashlib.sha256(whole).hexdigest()
+
+
+def _claim(principal: Principal, key: str, fingerprint: str) -> tuple[IdempotencyRecord, bool]:
+    """This request's record, and whether it is the first with the key. Blocks while the first is running."""
+    mine = {"company": principal.company, "caller": caller(principal), "key": key}
+    try:
+        with transaction.atomic():
+            return IdempotencyRecord.objects.create(**mine, fingerprint=fingerprint), True
+    except IntegrityError:
+        known = IdempotencyRecord.objects.select_for_update().filter(**mine).first()
+    if known and known.created_at > timezone.now() - KEPT_FOR:
+        return known, False
+    if known:
+        known.delete()
+    return IdempotencyRecord.objects.create(**mine, fingerprint=fingerprint), True
+
+
+def _run(view: CompanyView, handler: Handler, request: Request, *args: Any, **kwargs: Any) -> Response:
+    try:
+        with transaction.atomic():
+            return handler(request, *args, **kwargs)
+    # Whatever it is, the view's own handler turns it into the answer that is kept or, from 500 on, undone.
+    except Exception as error:  # noqa: BLE001
+        return view.handle_exception(error)
+
+
+def _again(record: IdempotencyRecord, fingerprint: str) -> Response:
+    if record.fingerprint != fingerprint:
+        raise Conflict(
+            "This Idempotency-Key was sent before with another request. Use a new one.", code="key_reused"
+        )
+    body = json.loads(record.body) if record.body else None
+    return Response(body, status=record.status_code, headers={REPLAYED: "true"})
+
+
+def _keep(record: IdempotencyRecord, response: Response) -> None:
+    record.status_code = response.status_code
+    record.body = "" if response.data is None else JSONRenderer().render(response.data).decode()
+    record.save(update_fields=["status_code", "body"])
+
+
+def _forget_old() -> None:
+    """Delete some records whose time is over, passing by those that another request is deleting."""
+    old = IdempotencyRecord.objects.select_for_update(skip_locked=True).filter(
+        created_at__lte=timezone.now() - KEPT_FOR
+    )
+    chosen = list(old.order_by("created_at").values_list("pk", flat=True)[:_FORGOTTEN_AT_ONCE])
+    if chosen:
+        IdempotencyRecord.objects.filter(pk__in=chosen).delete()

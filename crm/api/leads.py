@@ -1,0 +1,297 @@
+"""`leads/`: the people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import django_filters
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from crm import search
+from crm.actions import leads as actions
+from crm.actions.leads import EmailEntry, LeadChanges, PhoneEntry
+from crm.api import filters
+from crm.api.base import SEARCHABLE, CompanyViewSet
+from crm.api.fields import Key, Member, Moment, StrictSerializer, Text, TrueFalse, optional_text
+from crm.api.texts import printable
+from crm.models import Consent, Lead, LeadEmail, LeadPhone, LeadQuerySet, LeadStatus, LeadTag, LeadType
+
+MOST_ADDRESSES = 50
+_KNOWN_BY = ("first_name", "last_name", "email", "emails", "phones", "organization", "title", "external_id")
+
+
+class EmailSerializer(StrictSerializer):
+    """An address; the first of a list is the primary one."""
+
+    email = Text(source="address", max_length=254)
+    label = optional_text(40)  # type: ignore[assignment]  # DRF takes fields off the class before they clash
+
+
+class PhoneSerializer(StrictSerializer):
+    """A phone number as typed, with its label."""
+
+    number = Text(max_length=40)
+    label = optional_text(40)  # type: ignore[assignment]  # DRF takes fields off the class before they clash
+
+
+_PHONE = {
+    "type": "object",
+    "required": ["number"],
+    "properties": {
+        "number": {"type": "string", "minLength": 1, "maxLength": 40},
+        "label": {"type": "string", "maxLength": 40},
+    },
+    "additionalProperties": False,
+}
+
+
+@extend_schema_field({"oneOf": [{"type": "string", "minLength": 1, "maxLength": 40}, _PHONE]})
+class Phone(serializers.Field[Any, Any, Any, Any]):
+    """A phone number with its label, shown as an object; a number alone will do."""
+
+    def to_internal_value(self, data: Any) -> PhoneEntry:
+        phone = PhoneSerializer(data={"number": data} if isinstance(data, str) else data)
+        phone.is_valid(raise_exception=True)
+        return PhoneEntry(**phone.validated_data)
+
+    def to_representation(self, value: LeadPhone) -> dict[str, str]:
+        return {"number": value.number, "label": value.label}
+
+
+class Phones(serializers.ListField):
+    """All phone numbers of a lead."""
+
+    child = Phone()
+
+    def get_attribute(self, instance: Lead) -> list[LeadPhone]:
+        return list(instance.phones.all())
+
+
+class AttributionSerializer(StrictSerializer):
+    """Where a lead came from. `event_id` is the id that the browser gave LinkedIn's Insight Tag."""
+
+    li_fat_id = optional_text(300)
+    li_fat_id_captured_at = Moment(required=False, allow_null=True)
+    utm_source = optional_text(200)
+    utm_medium = optional_text(200)
+    utm_campaign = optional_text(200)
+    utm_term = optional_text(200)
+    utm_content = optional_text(200)
+    referrer = optional_text(2000)
+    landing_page = optional_text(2000)
+    event_id = optional_text(2000, source="browser_event_id")
+    lead_gen_response = optional_text(120)
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        attribution = dict(super().to_internal_value(data))
+        if "browser_event_id" in attribution:
+            attribution["event_id"] = attribution.pop("browser_event_id")
+        return {"attribution": attribution}
+
+
+class OrganizationName(Text):
+    """The firm by its name, found or created; "" for none."""
+
+    def get_attribute(self, instance: Lead) -> str:
+        return instance.organization.name if instance.organization else ""
+
+
+class TagNames(serializers.ListField):
+    """Tags by name; a name that is new makes a tag."""
+
+    child = Text(max_length=60)
+
+    def get_attribute(self, instance: Lead) -> list[str]:
+        return [tag.name for tag in instance.tags.all()]
+
+
+@extend_schema_field({"type": "object", "additionalProperties": False})
+class CustomFields(serializers.Field[Any, Any, Any, Any]):
+    """Values of the company's custom fields, by name."""
+
+    default_error_messages = {"invalid": "Send an object."}
+
+    def get_attribute(self, instance: Lead) -> dict[str, Any]:
+        return {}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        unknown = {printable(name): ["There is no custom field of this name."] for name in data}
+        if unknown:
+            raise ValidationError(dict(list(unknown.items())[:20]), code="unknown_field")
+        return data
+
+    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
+        return value
+
+
+class LeadSerializer(StrictSerializer):
+    """A person, for the whole of their life.
+
+    PUT and PATCH alike change what is named and leave the rest as it is. `email` sets the primary address and keeps
+    the others; `emails` replaces all of them.
+    """
+
+    id = serializers.UUIDField(read_only=True)
+    first_name = optional_text(80)
+    last_name = optional_text(80)
+    email = optional_text(254, help_text="The primary address.")
+    emails = EmailSerializer(many=True, required=False, max_length=MOST_ADDRESSES)  # type: ignore[call-arg]
+    phones = Phones(required=False, max_length=MOST_ADDRESSES)
+    title = optional_text(120)
+    organization = OrganizationName(required=False, allow_blank=True, max_length=160)
+    country_code = optional_text(2, help_text="ISO 3166-1 alpha-2.")
+    status = Key(LeadStatus, required=False)
+    type = Key(LeadType, required=False, allow_null=True, source="lead_type")
+    source = optional_text(80)  # type: ignore[assignment]
+    owner = Member(required=False, allow_null=True)
+    tags = TagNames(required=False, max_length=MOST_ADDRESSES)
+    custom = CustomFields(required=False)
+    consent = serializers.ChoiceField(choices=Consent.choices, required=False)
+    external_id = optional_text(190, help_text="Your own id. A POST with a known one updates that lead.")
+    occurred_at = Moment(
+        required=False, help_text="When they became a lead; said at creation, never changed."
+    )
+    is_test = TrueFalse(required=False)
+    attribution = AttributionSerializer(required=False, source="*")
+    created_at = Moment(read_only=True)
+    updated_at = Moment(read_only=True)
+
+    def validate_emails(self, entries: list[dict[str, str]]) -> list[EmailEntry]:
+        return [EmailEntry(**entry) for entry in entries]
+
+
+class LeadFilters(django_filters.FilterSet):
+    status = filters.KeyFilter(LeadStatus)
+    type = filters.KeyFilter(LeadType, field_name="lead_type")
+    source = filters.TextFilter()
+    owner = filters.MemberFilter()
+    email = filters.TextFilter(method="having_email", help_text="Any of their addresses, in any case.")
+    tag = filters.TextFilter(method="tagged", help_text="The name of a tag, in any case.")
+    organization = filters.TextFilter(field_name="organization__name", lookup_expr="iexact")
+    country_code = filters.TextFilter()
+    consent = filters.ChoiceFilter(choices=Consent.choices)
+    external_id = filters.TextFilter()
+    is_test = filters.TrueFalseFilter()
+    created_since = filters.since("created_at")
+    created_until = filters.until("created_at")
+    updated_since = filters.since("updated_at")
+    updated_until = filters.until("updated_at")
+
+    def having_email(self, leads: LeadQuerySet, name: str, address: str) -> LeadQuerySet:
+        theirs = LeadEmail.objects.filter(lead=OuterRef("pk"), address_key=address.strip().lower())
+        return leads.filter(Exists(theirs))
+
+    def tagged(self, leads: LeadQuerySet, name: str, tag: str) -> LeadQuerySet:
+        key = " ".join(tag.split()).lower()
+        return leads.filter(Exists(LeadTag.objects.filter(lead=OuterRef("pk"), tag__name_key=key)))
+
+
+class LeadViewSet(CompanyViewSet):
+    """People who might buy. Agents see and change their own."""
+
+    model = Lead
+    serializer_class = LeadSerializer
+    filterset_class = LeadFilters
+    filter_backends = SEARCHABLE
+    searched = "Words of the name, organization, an e-mail address or a phone number."
+    orderings = {
+        name: F(name)
+        for name in ("created_at", "updated_at", "occurred_at", "last_touch_at", "first_name", "last_name")
+    }
+    field_names: Mapping[str, str] = {
+        "lead_type": "type",
+        "name": "organization",
+        "address": "emails",
+        "number": "phones",
+        "browser_event_id": "attribution.event_id",
+        **{name: f"attribution.{name}" for name in AttributionSerializer._declared_fields},
+    }
+
+    def records(self) -> QuerySet[Lead]:
+        return self.principal.leads().for_list().prefetch_related("phones", "tags")
+
+    def search(self, leads: LeadQuerySet, text: str) -> LeadQuerySet:
+        return search.search_leads(leads, text)
+
+    @extend_schema(
+        responses={
+            201: LeadSerializer,
+            200: OpenApiResponse(
+                LeadSerializer, "A lead with this `external_id` was known, and has been updated."
+            ),
+        }
+    )
+    @transaction.atomic
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        changes = self.changes()
+        known = self._known(changes)
+        if known is not None:
+            return self._update(known, changes)
+        try:
+            return self._create(changes)
+        except DjangoValidationError as error:
+            # Another request may have added the same person a moment ago.
+            known = self._known(changes) if "external_id" in getattr(error, "error_dict", {}) else None
+            if known is None:
+                raise
+            return self._update(known, changes)
+
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        lead, changes = self.get_object(), self.changes()
+        if changes.get("occurred_at", lead.occurred_at) != lead.occurred_at:
+            raise ValidationError(
+                {"occurred_at": "This is said once, when the lead is added."}, code="read_only"
+            )
+        return self._update(lead, changes)
+
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        return self.update(request, *args, **kwargs)
+
+    @extend_schema(description="Archives the lead: it leaves every list, and its history stays.")
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        actions.archive_lead(self.get_object(), self.actor)
+        return Response(status=204)
+
+    def changes(self, **options: Any) -> dict[str, Any]:
+        changes = super().changes(**options)
+        changes.pop("custom", None)
+        self.check_own(changes)
+        return changes
+
+    def _known(self, changes: dict[str, Any]) -> Lead | None:
+        external_id = changes.get("external_id")
+        return self.principal.leads().filter(external_id=external_id).first() if external_id else None
+
+    def _create(self, changes: dict[str, Any]) -> Response:
+        _check_identity(changes)
+        occurred_at = changes.pop("occurred_at", None)
+        if self.principal.user is not None:
+            changes.setdefault("owner", self.principal.user)
+        lead = actions.create_lead(
+            self.principal.company, cast("LeadChanges", changes), self.actor, occurred_at=occurred_at
+        )
+        return self.shown(lead, status=201)
+
+    def _update(self, lead: Lead, changes: dict[str, Any]) -> Response:
+        changes.pop("occurred_at", None)
+        return self.shown(actions.update_lead(lead, cast("LeadChanges", changes), self.actor))
+
+
+def _check_identity(changes: dict[str, Any]) -> None:
+    """Somebody must be recognisable: by a name, an address or your own id."""
+    attribution = changes.get("attribution", {})
+    if any(changes.get(field) for field in _KNOWN_BY) or attribution.get("lead_gen_response"):
+        return
+    raise ValidationError(
+        {"last_name": [ErrorDetail("Give at least a name or an e-mail address.", "required")]}
+    )

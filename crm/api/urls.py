@@ -1,0 +1,30 @@
+"""Every address below /api/v1/. Other apps add theirs through `crm.panels.api_routes`."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path, re_path
+from rest_framework.routers import SimpleRouter
+
+from crm import panels
+from crm.api.base import UnknownRoute
+from crm.api.company import CompanyDetail, MemberViewSet, PipelineViewSet, StatusViewSet, TagViewSet
+from crm.api.deals import DealViewSet
+from crm.api.docs import DocsView, SchemaView
+from crm.api.leads import LeadViewSet
+
+router = SimpleRouter()
+router.register("leads", LeadViewSet, basename="api-lead")
+router.register("deals", DealViewSet, basename="api-deal")
+router.register("statuses", StatusViewSet, basename="api-status")
+router.register("pipelines", PipelineViewSet, basename="api-pipeline")
+router.register("tags", TagViewSet, basename="api-tag")
+router.register("members", MemberViewSet, basename="api-member")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *router.urls,
+    path("company/", CompanyDetail.as_view(), name="api-company"),
+    *(route for routes in panels.api_routes for route in routes()),
+    path("schema/", SchemaView.as_view(), name="api-schema"),
+    path("docs/", DocsView.as_view(url_name="api-schema"), name="api-docs"),
+    re_path(r"^.*$", UnknownRoute.as_view(), name="api-unknown"),
+]
