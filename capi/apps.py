@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
 
 
@@ -12,4 +14,14 @@ class CapiConfig(AppConfig):
     verbose_name = "LinkedIn conversions"
 
     def ready(self) -> None:
-        from capi import checks, receivers  # noqa: F401  connect and register
+        from capi import checks, panels, receivers  # noqa: F401  connect and register
+        from crm import panels
+
+        panels.api_routes.append(_api_routes)
+
+
+def _api_routes() -> list[Any]:
+    # Only the web server needs the REST framework.
+    from capi.api import routes
+
+    return routes()

@@ -236,6 +236,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ConnectionKindEnum": "capi.models.ConnectionKind",
+        "CrmEventEnum": "capi.models.CrmEvent",
+        "EventStatusEnum": "capi.models.Status",
+        "StageKindEnum": "crm.models.StageKind",
+    },
 }
 
 # --- LinkedIn -----------------------------------------------------------------------------------------------
