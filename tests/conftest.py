@@ -16,6 +16,12 @@ from crm.tenancy import company_scope
 from tests.factories import CompanyFactory, RuleFactory, UserFactory, connect
 
 
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: object) -> None:
+    """Argon2 is slow on purpose; how passwords are hashed is not what most tests are about."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+
+
 @pytest.fixture
 def company(db: None) -> Iterator[Company]:
     """Acme, whose scope is open for the whole test."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ValidationError
+
 from crm.models import Company, Organization
 
 # Mail providers: an address there says nothing about the firm.
@@ -94,6 +96,9 @@ def find_or_create(
         domain="" if taken else domain,
         is_sample=is_sample,
     )
-    organization.clean_fields(exclude=["company", "name_key"])
+    try:
+        organization.clean_fields(exclude=["company", "name_key"])
+    except ValidationError as error:
+        raise ValidationError({"organization": error.messages}) from error
     organization.save()
     return organization
