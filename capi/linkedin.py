@@ -210,14 +210,11 @@ class HttpTransport:
             return _sentence(error, attempt, urlsplit(request.url).hostname or "")
 
     def _exchange(self, request: Outgoing) -> "_Received":
-        response = _session(os.getpid(), urlsplit(request.url).netloc).send(
-            requests.Request(
-                request.method, request.url, headers=dict(request.headers), data=request.body or None
-            ).prepare(),
-            timeout=self._timeout,
-            stream=True,
-            allow_redirects=False,
-        )
+        prepared = requests.Request(
+            request.method, request.url, headers=dict(request.headers), data=request.body or None
+        ).prepare()
+        adapter = _adapter(os.getpid(), urlsplit(request.url).netloc)
+        response = adapter.send(prepared, stream=True, timeout=self._timeout)
         with response:
             body = self._read(response)
         headers = {name.lower(): value for name, value in response.headers.items()}
@@ -330,7 +327,9 @@ class _Watched(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()  # what fails in here has sent nothing
-        _current.get().has_left = True
+        attempt = _current.get()
+        attempt.remaining()  # a look-up of the name may have hung: nothing leaves after the time is over
+        attempt.has_left = True
         super().send(data)
         self._used_at = time.monotonic()
 
@@ -358,31 +357,14 @@ class _Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
 
-class _Session(requests.Session):
-    """No redirect is ever looked at: requests would read the whole body of one, of any size, to do so."""
-
-    def get_redirect_target(self, resp: requests.Response) -> str | None:
-        return None
-
-
 @lru_cache(maxsize=8)
-def _session(process: int, host: str) -> requests.Session:
-    """Return this process's session for a host: a forked worker must not share its parent's connections."""
-    session = _Session()
-    session.trust_env = False
-    session.headers.clear()
-    # Companies share the connections of one process; they must not share cookies.
-    session.cookies.set_policy(_no_cookies())
-    adapter = _Adapter(pool_connections=2, pool_maxsize=16, max_retries=0)
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    return session
+def _adapter(process: int, host: str) -> HTTPAdapter:
+    """Return this process's connections to a host: a forked worker must not share its parent's.
 
-
-def _no_cookies() -> Any:
-    from http.cookiejar import DefaultCookiePolicy
-
-    return DefaultCookiePolicy(allowed_domains=[])
+    An adapter and no requests.Session around it: that would take proxies from the environment, read the whole
+    body of a redirect, of any size, and keep cookies, which the companies of one install must not share.
+    """
+    return _Adapter(pool_connections=1, pool_maxsize=16, max_retries=0)
 
 
 def _shorter(silence: float | None, remaining: float) -> float:
