@@ -34,8 +34,7 @@ def located(text: str, elements: int) -> dict[int, list[Fault]] | None:
     None if it names a position outside the batch: then the text is not about what was sent.
     """
     faults: dict[int, list[Fault]] = defaultdict(list)
-    for position, fault in _all(text):
-        index = 0 if position is None and elements == 1 else position
+    for index, fault in _all(text):
         if index is None:
             return {}
         if index >= elements:

@@ -367,7 +367,7 @@ def test_whatever_comes_back_has_a_meaning(status: int, body: str, rules: list[s
     # Nobody waits without an end: something is due at once, charged, paused or held.
     if {"retry", "unknown"} & set(kinds):
         assert found.pause is not None or all(v.charged for v in found.verdicts if v.kind == "retry")
-    assert all(len(verdict.message) <= 600 for verdict in found.verdicts)
+    assert all(len(verdict.message) <= 500 for verdict in found.verdicts)
 
 
 @given(st.lists(st.sampled_from(["1", "2"]), min_size=2, max_size=8), st.data())
