@@ -1,0 +1,397 @@
+"""What the LinkedIn side shows in the CRM's pages: cards, badges, lines of the timeline, the link in the side bar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+from uuid import UUID
+
+from django.db.models import Count, Min, Q
+from django.db.models.functions import TruncDate
+from django.urls import reverse
+from django.utils import timezone
+
+from capi import explain, holds, story, trail
+from capi.explain import Explanation
+from capi.models import Connection, ConversionEvent, CrmEvent, Holder, Rule, Status
+from capi.readiness import readiness
+from capi.story import Cure
+from crm import panels
+from crm.access import Ability, Principal
+from crm.frame import NavItem
+from crm.models import Deal, Lead, Pipeline, Stage, StageKind
+from crm.panels import Badge, Note, Panel, TimelineEntry
+
+DAYS: Final = 30
+_OUTCOMES = {StageKind.WON: CrmEvent.DEAL_WON, StageKind.LOST: CrmEvent.DEAL_LOST}
+
+
+# ── Cards ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Line:
+    """A rule on a card: its explanation, and what this person can do about it."""
+
+    explanation: Explanation
+    action: Cure | None
+    preview_url: str
+
+
+@panels.lead_panels.append
+def lead_card(principal: Principal, lead: Lead) -> Panel | None:
+    """Readiness, and a line for every rule."""
+    explanations = explain.for_lead(lead)
+    if not explanations and not principal.can(Ability.SEE_LINKEDIN):
+        return None
+    context = {
+        "ready": readiness(lead, principal.company),
+        "lines": [_line(principal, one, f"?lead={lead.pk}") for one in explanations],
+        **_shared(principal),
+    }
+    return Panel("capi/panels/lead.html", context)
+
+
+@panels.deal_panels.append
+def deal_card(principal: Principal, deal: Deal) -> Panel | None:
+    """Opens with why something was not sent, if anything was not; then a line for every rule."""
+    explanations = explain.for_deal(deal)
+    if not explanations and not principal.can(Ability.SEE_LINKEDIN):
+        return None
+    first = explain.most_important(explanations)
+    lines = [_line(principal, one, f"?deal={deal.pk}") for one in explanations]
+    context = {
+        "first": next((line for line in lines if line.explanation is first), None),
+        "chain": trail.chain(_complete(first.event)) if first and first.event else [],
+        "lines": [line for line in lines if line.explanation is not first],
+        "badge": _badge_of_card(explanations),
+        **_shared(principal),
+    }
+    return Panel("capi/panels/deal.html", context)
+
+
+def _shared(principal: Principal) -> dict[str, object]:
+    return {
+        "may_see_log": principal.can(Ability.SEE_LINKEDIN),
+        "may_change": principal.can(Ability.MANAGE),
+    }
+
+
+def _line(principal: Principal, explanation: Explanation, about: str) -> Line:
+    # What leads to a record is for everybody who sees it; the rest is for those who manage.
+    action = explanation.action
+    if action and not principal.can(Ability.MANAGE) and not _is_open_to_all(action):
+        action = None
+    preview = ""
+    if explanation.state == "future" and explanation.rule.is_active and explanation.sentence.startswith("Will"):
+        preview = reverse("linkedin_preview", args=[explanation.rule.pk]) + about
+    return Line(explanation, action, preview)
+
+
+def _is_open_to_all(action: Cure) -> bool:
+    return action.text in ("Send now", "Set consent", "Add e-mail")
+
+
+def _complete(event: ConversionEvent) -> ConversionEvent:
+    return ConversionEvent.objects.for_log().get(pk=event.pk)
+
+
+def _badge_of_card(explanations: Sequence[Explanation]) -> Badge | None:
+    """The state of the deal as a whole: what is held, else what was lost, else that LinkedIn knows."""
+    states = [one.state for one in explanations]
+    for state, tone, icon, word in (
+        ("held", "warn", "pause-circle", "held"),
+        ("lost", "bad", "x-circle", "not sent"),
+        ("waiting", "info", "clock", "waiting"),
+        ("sent", "good", "check-circle", "accepted"),
+    ):
+        if count := states.count(state):  # type: ignore[arg-type]
+            return Badge(f"{count} {word}", tone, icon)
+    return None
+
+
+# ── Home ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class ToDo:
+    """The one thing to do: what is wrong, what it means, and where to mend it. No link: nothing to do."""
+
+    text: str
+    url: str = ""
+    verb: str = ""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A day of the small chart, ready to be drawn."""
+
+    day: date
+    count: int
+    x: int
+    y: float
+    height: float
+
+
+@panels.home_panels.append
+def home_card(principal: Principal) -> Panel | None:
+    """LinkedIn today, the last 30 days as bars, and one thing to do."""
+    if not principal.can(Ability.SEE_LINKEDIN):
+        return None
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    today = Q(created_at__gte=midnight)
+    counts = ConversionEvent.objects.real().aggregate(
+        recorded=Count("pk", filter=today),
+        accepted=Count("pk", filter=today & Q(status=Status.ACCEPTED)),
+        waiting=Count("pk", filter=Q(status__in=(Status.PENDING, Status.SENDING))),
+        held=Count("pk", filter=Q(status=Status.HELD)),
+    )
+    bars = _bars(midnight.date())
+    context = {
+        "counts": counts,
+        "midnight": midnight.date().isoformat(),
+        "bars": bars,
+        "most": max((bar.count for bar in bars), default=0),
+        "todo": _todo(principal),
+    }
+    return Panel("capi/panels/home.html", context)
+
+
+def _bars(today: date) -> list[Bar]:
+    """Accepted events per day, drawn 10 wide in steps of 14 on a height of 56."""
+    first = today - timedelta(days=DAYS - 1)
+    since = timezone.now() - timedelta(days=DAYS)
+    counts = dict(
+        ConversionEvent.objects.real()
+        .filter(status=Status.ACCEPTED, accepted_at__gte=since)
+        .order_by()
+        .values_list(TruncDate("accepted_at"))
+        .annotate(count=Count("pk"))
+    )
+    most = max(counts.values(), default=0) or 1
+    bars = []
+    for place in range(DAYS):
+        day = first + timedelta(days=place)
+        height = max(52 * counts.get(day, 0) / most, 2)
+        bars.append(Bar(day, counts.get(day, 0), place * 14, round(56 - height, 1), round(height, 1)))
+    return bars
+
+
+def _todo(principal: Principal) -> ToDo:
+    """What helps most, the gravest first."""
+    setup = reverse("linkedin_setup")
+    connection = Connection.objects.first()
+    if connection is None or not connection.token_sealed:
+        return ToDo("LinkedIn is not connected, so what happens here waits.", setup, "Connect LinkedIn")
+    if connection.is_held:
+        verb = "Resume" if connection.held_reason == holds.PAUSED_BY_PERSON else "Replace token"
+        return ToDo(connection.held_message, setup, verb)
+    if not Rule.objects.current().exists():
+        return ToDo("No rule says what LinkedIn should be told.", f"{setup}#rules", "Add a rule")
+    return _todo_of_holds() or _todo_of_losses() or ToDo("")
+
+
+def _todo_of_holds() -> ToDo | None:
+    """The hold with most events."""
+    held = (
+        ConversionEvent.objects.real()
+        .filter(status=Status.HELD)
+        .order_by()
+        .values("held_by", "reason", "rule", "rule__name")
+        .annotate(count=Count("pk"), leads=Count("told_lead", distinct=True), fuse=Min("expires_at"))
+    )
+    groups = list(held)
+    if not groups:
+        return None
+    of_leads = [group for group in groups if group["held_by"] == Holder.LEAD]
+    worst = max(groups, key=lambda group: group["count"])
+    fuse = _fuse_words(min(group["fuse"] for group in groups))
+    if of_leads and worst["held_by"] == Holder.LEAD:
+        count = sum(group["count"] for group in of_leads)
+        url = f"{reverse('linkedin_events')}?status=held&held_by=lead"
+        text = f"{_events(count)} for consent: the people never said yes or no. {fuse}"
+        return ToDo(text, url, "Review them")
+    if worst["held_by"] == Holder.RULE:
+        url = reverse("linkedin_rule", args=[worst["rule"]])
+        return ToDo(f"{_events(worst['count'])} for the rule {worst['rule__name']}. {fuse}", url, "Fix rule")
+    url = f"{reverse('linkedin_events')}?status=held"
+    return ToDo(f"{_events(worst['count'])}: LinkedIn retired the API version in use. {fuse}", url, "See them")
+
+
+def _todo_of_losses() -> ToDo | None:
+    since = timezone.now() - timedelta(days=DAYS)
+    count = ConversionEvent.objects.real().filter(status=Status.REJECTED, changed_at__gte=since).count()
+    if not count:
+        return None
+    words = "1 event was" if count == 1 else f"{count} events were"
+    url = f"{reverse('linkedin_events')}?status=rejected"
+    return ToDo(f"{words} refused by LinkedIn in the last 30 days. Correct and resend.", url, "Review them")
+
+
+def _events(count: int) -> str:
+    return "1 event waits" if count == 1 else f"{count} events wait"
+
+
+def _fuse_words(expires_at: object) -> str:
+    days = max((expires_at - timezone.now()).days, 0)  # type: ignore[operator]
+    return f"The oldest can wait {days} more day{'' if days == 1 else 's'}."
+
+
+# ── Side bar ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@panels.nav_items.append
+def nav_item(principal: Principal, path: str) -> NavItem | None:
+    """LinkedIn: green is all well, amber is events held, red is stopped."""
+    if not principal.can(Ability.SEE_LINKEDIN):
+        return None
+    connection = Connection.objects.first()
+    held = ConversionEvent.objects.real().filter(status=Status.HELD).aggregate(
+        all=Count("pk"), stopped=Count("pk", filter=Q(held_by=Holder.APP))
+    )
+    state, words = _health(connection, held["all"], held["stopped"])
+    url = reverse("linkedin_setup")
+    return NavItem(
+        "LinkedIn",
+        url,
+        "tell",
+        current=path.startswith(url),
+        badge=f"{held['all']} held" if held["all"] else "",
+        state=state,  # type: ignore[arg-type]
+        state_label=words,
+        keys="g i",
+    )
+
+
+def _health(connection: Connection | None, held: int, stopped: int) -> tuple[str, str]:
+    if connection is None or not connection.token_sealed:
+        return ("bad", "Not connected, events are held") if held else ("", "")
+    if connection.is_held or stopped:
+        return "bad", "Sending to LinkedIn has stopped"
+    if held:
+        return "warn", f"{held} event{' is' if held == 1 else 's are'} held"
+    return "good", "Flowing to LinkedIn"
+
+
+# ── Timelines ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+@panels.lead_timelines.append
+def lead_timeline(lead: Lead) -> Sequence[TimelineEntry]:
+    """What became of this person's conversions."""
+    return _entries(Q(lead=lead) | Q(told_lead=lead))
+
+
+@panels.deal_timelines.append
+def deal_timeline(deal: Deal) -> Sequence[TimelineEntry]:
+    """What became of this deal's conversions."""
+    return _entries(Q(deal=deal))
+
+
+_SETTLED = (Status.ACCEPTED, Status.HELD, Status.SKIPPED, Status.REJECTED, Status.EXPIRED, Status.CANCELLED)
+
+
+def _entries(about: Q) -> list[TimelineEntry]:
+    events = ConversionEvent.objects.real().filter(about, status__in=_SETTLED).select_related("rule")
+    return [_entry(event) for event in events.exclude(reason="rule_changed").distinct()]
+
+
+def _entry(event: ConversionEvent) -> TimelineEntry:
+    if event.status == Status.ACCEPTED and event.accepted_at:
+        return TimelineEntry(event.accepted_at, f"LinkedIn accepted {event.rule.name}", "check", "good")
+    label = event.get_event_display()
+    why = event.message or story.short(event, timezone.now())
+    if event.status == Status.CANCELLED:
+        return TimelineEntry(event.changed_at, f"LinkedIn is not told of {label}: {why}", "no-symbol")
+    return TimelineEntry(
+        event.changed_at, f"LinkedIn was not told of {label}: {why}", _DOTS[event.status], story.tone(event)
+    )
+
+
+_DOTS: Final[dict[str, str]] = {
+    Status.HELD: "pause",
+    Status.SKIPPED: "minus",
+    Status.REJECTED: "x-mark",
+    Status.EXPIRED: "x-mark",
+}
+
+
+# ── Badges of lists and board ──────────────────────────────────────────────────────────────────────────
+
+
+@panels.lead_badges.append
+def lead_badges(leads: Sequence[Lead]) -> Mapping[UUID, Badge]:
+    """How ready each lead is."""
+    if not leads:
+        return {}
+    company = leads[0].company
+    found = {lead.pk: readiness(lead, company) for lead in leads}
+    return {pk: Badge(ready.word, ready.tone, ready.icon, ready.level) for pk, ready in found.items()}
+
+
+@panels.deal_badges.append
+def deal_badges(deals: Sequence[Deal]) -> Mapping[UUID, Badge]:
+    """What LinkedIn knows of closed deals, and what keeps it from knowing of open ones."""
+    events = (
+        ConversionEvent.objects.real()
+        .filter(deal__in=[deal.pk for deal in deals])
+        .exclude(status=Status.CANCELLED)
+        .order_by("happened_at", "created_at", "id")
+    )
+    latest = {(event.deal_id, event.event): event for event in events}
+    now = timezone.now()
+    badges = {}
+    for deal in deals:
+        outcome = latest.get((deal.pk, _OUTCOMES.get(StageKind(deal.status), "")))
+        created = latest.get((deal.pk, CrmEvent.DEAL_CREATED))
+        shown = outcome or (created if created and created.status in (Status.HELD, Status.REJECTED) else None)
+        if shown:
+            badges[deal.pk] = Badge(story.short(shown, now), story.tone(shown), story.icon(shown))
+    return badges
+
+
+@panels.told_stages.append
+def told_stages(pipeline: Pipeline) -> frozenset[UUID]:
+    """The stages that a rule listens to: the first for new deals, won and lost of pipelines that count as sales."""
+    listening = set(Rule.objects.current().filter(is_active=True).values_list("event", flat=True))
+    stages = list(Stage.objects.filter(pipeline=pipeline).order_by("position", "id"))
+    told = set()
+    if CrmEvent.DEAL_CREATED in listening:
+        told |= {stage.pk for stage in stages if stage.kind == StageKind.OPEN and stage == _first_open(stages)}
+    if pipeline.counts_as_sales:
+        told |= {stage.pk for stage in stages if _OUTCOMES.get(StageKind(stage.kind)) in listening}
+    return frozenset(told)
+
+
+def _first_open(stages: Sequence[Stage]) -> Stage | None:
+    return next((stage for stage in stages if stage.kind == StageKind.OPEN), None)
+
+
+@panels.move_notes.append
+def move_note(deal: Deal) -> Note | None:
+    """After won or lost: that LinkedIn will be told, or why not. Nothing where no rule listens."""
+    event_name = _OUTCOMES.get(StageKind(deal.status))
+    if event_name is None:
+        return None
+    event = (
+        ConversionEvent.objects.real()
+        .filter(deal=deal, event=event_name)
+        .exclude(status=Status.CANCELLED)
+        .order_by("-happened_at", "-created_at", "-id")
+        .first()
+    )
+    if event is None:
+        return None
+    if event.is_settling and event.settles_at:
+        left = event.settles_at - timezone.now()
+        minutes = max(round(left.total_seconds() / 60), 1)
+        return Note(
+            f"LinkedIn will be told in {minutes} min.", reverse("linkedin_send_now", args=[event.pk]), "Send now"
+        )
+    if event.status == Status.ACCEPTED:
+        return Note("LinkedIn was told of this before and is not told again.")
+    if event.status in (Status.PENDING, Status.SENDING):
+        return Note("LinkedIn is being told.")
+    return Note(f"LinkedIn is not told yet. {story.sentence(event, timezone.now())}")

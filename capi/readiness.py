@@ -1,0 +1,113 @@
+"""How well LinkedIn could recognise a lead, and whether it may be told of them: four ticks and a word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from django.utils import timezone
+
+from capi.identity import consent_obstacle
+from crm.models import Company, Consent, Lead, StatusCategory
+
+Tone = Literal["", "good", "warn", "bad"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that LinkedIn needs or likes; `note` says how old or from where."""
+
+    label: str
+    is_there: bool
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """`level` counts from 0 (never reported) to 4 (all that LinkedIn can match); `word` says it."""
+
+    level: int
+    word: str
+    tone: Tone
+    icon: str
+    sentence: str
+    checks: tuple[Check, ...]
+
+    @property
+    def can_be_sent(self) -> bool:
+        """Whether an event about this lead would leave now."""
+        return self.level > 2
+
+
+def readiness(lead: Lead, company: Company | None = None) -> Readiness:
+    """How ready a lead is. Of related rows it reads e-mails and status only, which lists have at hand.
+
+    A list passes `company`, so that it is not read again for each lead.
+    """
+    company = company or lead.company
+    level, word, tone, sentence = _verdict(lead, company)
+    icon = {"good": "check-circle", "warn": "exclamation-triangle", "bad": "x-circle"}.get(tone, "minus-circle")
+    return Readiness(level, word, tone, icon, sentence, _checks(lead))
+
+
+def _verdict(lead: Lead, company: Company) -> tuple[int, str, Tone, str]:
+    """Level, word, tone, sentence: the first that fits, from what stops everything to what is merely missing."""
+    email = lead.email
+    if word := _never(lead, company, email):
+        return 0, word, "", _NEVER[word]
+    strong = bool(lead.li_fat_id or lead.lead_gen_response)
+    if not email and not strong:
+        return 1, "No e-mail", "bad", "LinkedIn could not tell who this is. Add an e-mail."
+    if consent_obstacle(lead, company):
+        return 2, "Consent unknown", "warn", "Events wait until consent is recorded."
+    if not email:
+        return 3, "No e-mail", "warn", "The click id identifies them; an e-mail would make a match more likely."
+    if strong:
+        return 4, "Ready", "good", "LinkedIn gets everything it can match."
+    word = "No click id" if company.enhanced_matching and _has_name(lead) else "E-mail only"
+    return 3, word, "warn", "LinkedIn matches by e-mail. A click id would make a match more likely."
+
+
+_NEVER = {
+    "Archived": "Archived leads are never reported.",
+    "Test lead": "Test leads are never reported.",
+    "Spam": "The lead's status counts as spam, so nothing is reported.",
+    "Consent denied": "The person does not want to be reported to LinkedIn.",
+    "Internal": "The e-mail belongs to one of the company's own domains.",
+}
+
+
+def _never(lead: Lead, company: Company, email: str) -> str:
+    domain = email.rpartition("@")[2].lower()
+    if lead.is_archived:
+        return "Archived"
+    if lead.is_test:
+        return "Test lead"
+    if lead.status.category == StatusCategory.SPAM:
+        return "Spam"
+    if lead.consent == Consent.DENIED:
+        return "Consent denied"
+    return "Internal" if domain and domain in company.internal_domains else ""
+
+
+def _checks(lead: Lead) -> tuple[Check, ...]:
+    checks = (
+        Check("E-mail", bool(lead.email)),
+        Check("Click id", bool(lead.li_fat_id), _age(lead)),
+        Check("Name", _has_name(lead)),
+        Check("Consent", lead.consent == Consent.GRANTED, "" if lead.consent == Consent.GRANTED else lead.consent),
+    )
+    if not lead.lead_gen_response:
+        return checks
+    return (*checks, Check("LinkedIn form", is_there=True))
+
+
+def _has_name(lead: Lead) -> bool:
+    return bool(lead.first_name and lead.last_name)
+
+
+def _age(lead: Lead) -> str:
+    if not lead.li_fat_id or not lead.li_fat_id_captured_at:
+        return ""
+    days = (timezone.now() - lead.li_fat_id_captured_at).days
+    return {0: "of today", 1: "1 day old"}.get(days, f"{days} days old")

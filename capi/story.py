@@ -1,0 +1,213 @@
+"""One conversion event in words: what became of it, how long it can wait, and the one thing that cures it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.urls import reverse
+from django.utils import timezone
+
+from capi.holds import PAUSED_BY_PERSON
+from capi.models import RESENDABLE, WAITING, ConversionEvent, Holder, Status
+from capi.payload import SENDABLE_DAYS
+from capi.wording import SENTENCES
+
+Tone = Literal["", "good", "warn", "bad", "info"]
+
+
+@dataclass(frozen=True)
+class Cure:
+    """What a person can do about an event: a link, or a button that posts."""
+
+    text: str
+    url: str
+    is_post: bool = False
+
+
+@dataclass(frozen=True)
+class Fuse:
+    """How long an event can still wait: whole days, their share of LinkedIn's window, and words."""
+
+    days: int
+    percent: int
+    tone: Tone
+    words: str
+
+
+def sentence(event: ConversionEvent, now: datetime) -> str:
+    """What became of the event and why, for whoever reads the log."""
+    if event.status == Status.ACCEPTED:
+        return _accepted(event)
+    if event.status == Status.SENDING:
+        return f"On its way for {span(now - event.changed_at)}."
+    if event.is_settling:
+        return _settling(event, now)
+    if event.status == Status.PENDING:
+        return _pending(event, now)
+    return event.message or SENTENCES.get(event.reason, "")
+
+
+def short(event: ConversionEvent, now: datetime) -> str:
+    """The state in a few words, for a badge: "Settling, 1 min 48 s", "Not sent: no consent"."""
+    if event.is_settling:
+        return f"Settling, {span(_left(event, now))}" if _left(event, now) else "Settling"
+    if event.status == Status.ACCEPTED:
+        return "LinkedIn accepted"
+    if event.status in (Status.PENDING, Status.SENDING):
+        return "On its way to LinkedIn"
+    if event.status == Status.CANCELLED:
+        return "Cancelled"
+    return f"Not sent: {_SHORT.get(event.reason, _SHORT_STATUS[event.status])}"
+
+
+def tone(event: ConversionEvent) -> Tone:
+    return _TONES[event.status]
+
+
+def icon(event: ConversionEvent) -> str:
+    """The heroicon of its state, as on its badge."""
+    return _ICONS[event.status]
+
+
+def cure(event: ConversionEvent) -> Cure | None:
+    """The one action that helps; None where time does it, or nothing can. `event.rule` should be at hand."""
+    if event.is_settling:
+        return Cure("Send now", reverse("linkedin_send_now", args=[event.pk]), is_post=True)
+    if event.status == Status.HELD:
+        return _cure_of_hold(event)
+    if event.reason == "no_identifier" and event.lead_id:
+        return Cure("Add e-mail", lead_url(event.lead_id))
+    if event.status == Status.REJECTED:
+        return Cure("Resend", reverse("linkedin_resend", args=[event.pk]), is_post=True)
+    return None
+
+
+def can_resend(event: ConversionEvent) -> bool:
+    return event.status in RESENDABLE and not event.is_settling
+
+
+def can_cancel(event: ConversionEvent) -> bool:
+    return event.status in WAITING
+
+
+def fuse(event: ConversionEvent, now: datetime) -> Fuse | None:
+    """What is left of LinkedIn's 90 days, while the event waits."""
+    if event.status not in WAITING or event.is_test:
+        return None
+    days = max((event.expires_at - now).days, 0)
+    words = {0: "can wait less than a day", 1: "can wait 1 more day"}.get(days, f"can wait {days} more days")
+    percent = min(round(100 * days / SENDABLE_DAYS), 100)
+    return Fuse(days, percent, "bad" if days <= 7 else "warn", words)
+
+
+def span(time: timedelta) -> str:
+    """A length of time, two units at most: "48 s", "1 min 48 s", "3 h 5 min", "12 days"."""
+    seconds = max(round(time.total_seconds()), 0)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return _two(seconds // 60, "min", seconds % 60, "s")
+    if seconds < 48 * 3600:
+        return _two(seconds // 3600, "h", seconds % 3600 // 60, "min")
+    return f"{seconds // 86400} days"
+
+
+def lead_url(lead: object) -> str:
+    return reverse("lead", args=[lead])
+
+
+def _two(many: int, large: str, few: int, small: str) -> str:
+    return f"{many} {large} {few} {small}" if few else f"{many} {large}"
+
+
+def _accepted(event: ConversionEvent) -> str:
+    if event.is_test:
+        return "Test event. Left out of all counts."
+    if event.accepted_at is None or event.attempts < 2:
+        return SENTENCES["accepted"]
+    tries = {2: "second", 3: "third", 4: "fourth"}.get(event.attempts, f"{event.attempts}th")
+    return f"Accepted at the {tries} try, {span(event.accepted_at - event.happened_at)} after it happened."
+
+
+def _left(event: ConversionEvent, now: datetime) -> timedelta:
+    return max((event.settles_at or now) - now, timedelta())
+
+
+def _settling(event: ConversionEvent, now: datetime) -> str:
+    left = _left(event, now)
+    return f"Waits {span(left)} more, in case it is undone." if left else "The wait is over; it is sent now."
+
+
+def _pending(event: ConversionEvent, now: datetime) -> str:
+    if event.next_attempt_at <= now:
+        return event.message or "It is sent in a moment."
+    due = f"Next try at {timezone.localtime(event.next_attempt_at):%H:%M:%S}."
+    return f"{event.message} {due}" if event.message else due
+
+
+def _cure_of_hold(event: ConversionEvent) -> Cure | None:
+    if event.held_by == Holder.CONNECTION:
+        return _cure_of_connection(event.reason)
+    if event.held_by == Holder.LEAD:
+        person = event.told_lead_id or event.lead_id
+        return Cure("Set consent", f"{lead_url(person)}#consent-h") if person else None
+    if event.held_by == Holder.RULE:
+        if event.reason == PAUSED_BY_PERSON:
+            return Cure("Release", reverse("linkedin_rule_release", args=[event.rule_id]), is_post=True)
+        return Cure("Fix rule", reverse("linkedin_rule", args=[event.rule_id]))
+    return None
+
+
+def _cure_of_connection(reason: str) -> Cure:
+    if reason == PAUSED_BY_PERSON:
+        return Cure("Resume", reverse("linkedin_release"), is_post=True)
+    return Cure("Save a token" if reason == "no_token" else "Replace token", reverse("linkedin_token"))
+
+
+_TONES: dict[str, Tone] = {
+    Status.PENDING: "info",
+    Status.SENDING: "info",
+    Status.ACCEPTED: "good",
+    Status.HELD: "warn",
+    Status.SKIPPED: "",
+    Status.REJECTED: "bad",
+    Status.EXPIRED: "bad",
+    Status.CANCELLED: "",
+}
+_ICONS: dict[str, str] = {
+    Status.PENDING: "clock",
+    Status.SENDING: "paper-airplane",
+    Status.ACCEPTED: "check-circle",
+    Status.HELD: "pause-circle",
+    Status.SKIPPED: "minus-circle",
+    Status.REJECTED: "x-circle",
+    Status.EXPIRED: "exclamation-circle",
+    Status.CANCELLED: "no-symbol",
+}
+_SHORT = {
+    "no_identifier": "no e-mail",
+    "consent_denied": "no consent",
+    "consent_unknown": "consent unknown",
+    "test_lead": "a test lead",
+    "internal_lead": "an own address",
+    "spam_lead": "spam",
+    "archived_lead": "archived",
+    "duplicate": "LinkedIn has it",
+    "excluded_by_condition": "left out by the rule",
+    "no_token": "no token",
+    "paused_by_person": "paused",
+    "rule_unknown": "the rule",
+    "rule_wrong_method": "the rule",
+    "rule_disabled": "the rule",
+    "rule_urn_malformed": "the rule",
+    "rule_refused": "the rule",
+    "too_old": "too old",
+}
+_SHORT_STATUS: dict[str, str] = {
+    Status.HELD: "held",
+    Status.SKIPPED: "skipped",
+    Status.REJECTED: "refused",
+    Status.EXPIRED: "too old",
+}

@@ -1,0 +1,36 @@
+"""Times as the log of LinkedIn events shows them."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from crm import display
+
+register = template.Library()
+
+
+@register.filter
+def log_time(moment: dt.datetime) -> SafeString:
+    """A `<time>`, as short as a column is narrow: 14:08 today, else the day."""
+    local, today = timezone.localtime(moment), timezone.localdate()
+    text = f"{local:%H:%M}" if local.date() == today else display.relative_day(local.date(), today)
+    return _time(local, text)
+
+
+@register.filter
+def exact_clock(moment: dt.datetime) -> SafeString:
+    """A `<time>` to the second, with the day if it is not today: 14:02:11, 18 Nov 14:02:11."""
+    local, today = timezone.localtime(moment), timezone.localdate()
+    day = "" if local.date() == today else f"{display.short_date(local.date(), today)}, "
+    return _time(local, f"{day}{local:%H:%M:%S}")
+
+
+def _time(moment: dt.datetime, text: str) -> SafeString:
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', moment.isoformat(), display.exact(moment), text
+    )

@@ -1,0 +1,1 @@
+"""The pages of the LinkedIn area, by page: setup, rules, events."""
