@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from capi.sandbox_page import sandbox_page
+from crm.views.setup import sign_in
 from leadmachine import probes
 
 admin.site.site_header = admin.site.site_title = "LeadMachine"
@@ -16,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
     path("admin/", admin.site.urls),
+    path("accounts/login/", sign_in),  # allauth's page, or the first run's before there is anybody
     path("accounts/", include("allauth.account.urls")),
     path("api/v1/", include("crm.api.urls")),
     path("linkedin/", include("capi.urls")),

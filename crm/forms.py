@@ -1,0 +1,354 @@
+"""Web forms: fields as people fill them in, translated into what the actions take. The rules are the actions'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, cast
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils.crypto import constant_time_compare
+
+from crm.access import Principal
+from crm.actions.deals import DealChanges
+from crm.actions.leads import Attribution, LeadChanges, PhoneEntry
+from crm.actor import Channel
+from crm.countries import COUNTRIES
+from crm.currencies import CURRENCIES
+from crm.errors import Conflict
+from crm.models import Consent, Deal, Lead, LeadStatus, LeadTag, LeadType, Membership, Stage, StageKind, User
+from crm.models.activity import ActivityKind
+
+WEB: Final[Channel] = "web"
+LOST_REASONS: Final = ("Price", "Chose somebody else", "No budget this year", "No answer", "Something else")
+MOST_CHOICES: Final = 200
+NOTE_LENGTH: Final = 20_000
+
+# What an action calls a value, and which field of a form shows it.
+_SHOWN_AT: Final = {"emails": "email", "phones": "phone", "name": "company_name"}
+
+
+def show_refusal(form: forms.Form, refusal: ValidationError | Conflict) -> None:
+    """Put what an action said beside the fields it is about; what has no field goes on top."""
+    if isinstance(refusal, Conflict):
+        form.add_error(None, refusal.message)
+        return
+    by_field: Mapping[str, list[str]] = (
+        refusal.message_dict if hasattr(refusal, "error_dict") else {"": refusal.messages}
+    )
+    for name, sentences in by_field.items():
+        field = _SHOWN_AT.get(name, name)
+        for sentence in sentences:
+            form.add_error(field if field in form.fields else None, sentence)
+
+
+class MemberField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs alone
+    """An active member of the company, or nobody."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(User.objects.none(), required=False, empty_label="Nobody", **kwargs)
+
+
+def members() -> QuerySet[User]:
+    """The people a record can belong to, by name."""
+    active = Membership.objects.active().values("user_id")
+    return User.objects.filter(pk__in=active).order_by("first_name", "last_name", "email")
+
+
+class LeadForm(forms.Form):
+    """A lead as a person types it in; the web asks for more than other channels do."""
+
+    first_name = forms.CharField(max_length=80)
+    last_name = forms.CharField(max_length=80)
+    email = forms.CharField(label="E-mail", max_length=254, widget=forms.EmailInput)
+    phone = forms.CharField(max_length=40, required=False, widget=forms.TextInput(attrs={"type": "tel"}))
+    title = forms.CharField(max_length=120, required=False)
+    organization = forms.CharField(
+        max_length=160, required=False, help_text="Found by its name; a new name makes a new organization."
+    )
+    country_code = forms.ChoiceField(
+        label="Country",
+        required=False,
+        choices=[("", "Not known"), *sorted(COUNTRIES.items(), key=lambda country: country[1])],
+    )
+    status = forms.ModelChoiceField(LeadStatus.objects.none(), empty_label=None)
+    source = forms.CharField(max_length=80, help_text="How they found you: Web form, Referral, a fair.")
+    lead_type = forms.ModelChoiceField(
+        LeadType.objects.none(), label="Type", required=False, empty_label="None"
+    )
+    owner = MemberField()
+    tags = forms.CharField(max_length=600, required=False, help_text="Apart by commas: Hot Lead, VIP.")
+    consent = forms.ChoiceField(
+        choices=Consent.choices, help_text="Whether they agreed that their data is used to measure ads."
+    )
+    li_fat_id = forms.CharField(
+        label="LinkedIn click id",
+        max_length=300,
+        required=False,
+        help_text="The value of li_fat_id in the address of the page they came by.",
+    )
+
+    def __init__(
+        self, data: QueryDict | None = None, *, principal: Principal, lead: Lead | None = None
+    ) -> None:
+        self.lead = lead
+        super().__init__(data, initial=_of_lead(lead) if lead else _of_new_lead(principal))
+        self.fields["status"].queryset = LeadStatus.objects.all()  # type: ignore[attr-defined]
+        self.fields["lead_type"].queryset = LeadType.objects.all()  # type: ignore[attr-defined]
+        self.fields["owner"].queryset = members()  # type: ignore[attr-defined]
+
+    def changes(self) -> LeadChanges:
+        """What the action is asked for: all of a new lead, of a known one only what was changed here."""
+        wanted = (
+            self.cleaned_data if self.lead is None else {n: self.cleaned_data[n] for n in self.changed_data}
+        )
+        changes: dict[str, Any] = dict(wanted)
+        if "phone" in changes:
+            changes["phones"] = self._phones(changes.pop("phone"))
+        if "tags" in changes:
+            changes["tags"] = changes["tags"].split(",")
+        if "li_fat_id" in changes:
+            changes["attribution"] = Attribution(li_fat_id=changes.pop("li_fat_id").strip())
+        if "consent" in changes:
+            changes["consent_source"] = WEB
+        if self.lead is None and changes["consent"] == Consent.UNKNOWN:
+            del changes["consent"], changes["consent_source"]  # nothing was said, so nothing is written down
+        return cast("LeadChanges", changes)  # the fields bear the action's names
+
+    def _phones(self, number: str) -> list[PhoneEntry]:
+        """The first number is the one in the form; the others stay."""
+        others = list(self.lead.phones.all())[1:] if self.lead else []
+        first = [PhoneEntry(number)] if number.strip() else []
+        return [*first, *(PhoneEntry(phone.number, phone.label) for phone in others)]
+
+
+def _of_lead(lead: Lead) -> dict[str, Any]:
+    phone = lead.phones.first()
+    names = LeadTag.objects.filter(lead=lead).order_by("tag__name").values_list("tag__name", flat=True)
+    return {
+        "first_name": lead.first_name,
+        "last_name": lead.last_name,
+        "email": lead.email,
+        "phone": phone.number if phone else "",
+        "title": lead.title,
+        "organization": str(lead.organization or ""),
+        "country_code": lead.country_code,
+        "status": lead.status,
+        "source": lead.source,
+        "lead_type": lead.lead_type,
+        "owner": lead.owner,
+        "tags": ", ".join(names),
+        "consent": lead.consent,
+        "li_fat_id": lead.li_fat_id,
+    }
+
+
+def _of_new_lead(principal: Principal) -> dict[str, Any]:
+    return {
+        "status": principal.company.default_status_id,
+        "source": principal.company.default_source,
+        "owner": principal.user,
+        "consent": Consent.UNKNOWN,
+    }
+
+
+class StageField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic in the stubs alone
+    """A stage, under the name of its pipeline."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(Stage.objects.none(), empty_label=None, **kwargs)
+
+    def label_from_instance(self, obj: Stage) -> str:
+        return f"{obj.pipeline}: {obj.name}"
+
+
+class DealForm(forms.Form):
+    """A deal as a person types it in."""
+
+    title = forms.CharField(max_length=160)
+    lead = forms.ModelChoiceField(Lead.objects.none(), required=False, empty_label="Nobody yet")
+    amount = forms.CharField(
+        max_length=40,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": "1234.50"}),
+    )
+    currency = forms.ChoiceField(choices=[(code, code) for code in sorted(CURRENCIES)])
+    stage = StageField()
+    owner = MemberField()
+    expected_close = forms.DateField(
+        label="Expected close",
+        required=False,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+    )
+    next_step = forms.CharField(
+        max_length=160, required=False, widget=forms.TextInput(attrs={"placeholder": "Send the quote"})
+    )
+    next_step_on = forms.DateField(
+        label="Next step on",
+        required=False,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+    )
+
+    def __init__(
+        self,
+        data: QueryDict | None = None,
+        *,
+        principal: Principal,
+        deal: Deal | None = None,
+        lead: Lead | None = None,
+    ) -> None:
+        self.deal = deal
+        super().__init__(data, initial=_of_deal(deal) if deal else _of_new_deal(principal, lead))
+        self.fields["owner"].queryset = members()  # type: ignore[attr-defined]
+        self._offer_leads(principal, deal.lead if deal else lead)
+        if deal:
+            del self.fields["stage"]
+        else:
+            self.fields["stage"].queryset = _open_stages()  # type: ignore[attr-defined]
+
+    def _offer_leads(self, principal: Principal, chosen: Lead | None) -> None:
+        """Every lead one may see is accepted, the newest are offered: a list of thousands helps nobody."""
+        field: Any = self.fields["lead"]
+        field.queryset = principal.leads()
+        newest = list(principal.leads().prefetch_related("emails").order_by("-last_touch_at")[:MOST_CHOICES])
+        if chosen and chosen not in newest:
+            newest.insert(0, chosen)
+        field.choices = [("", field.empty_label), *((lead.pk, _named(lead)) for lead in newest)]
+        if len(newest) >= MOST_CHOICES:
+            field.help_text = (
+                f"The {MOST_CHOICES} touched last. For anybody else, start from the page of the lead."
+            )
+
+    def changes(self) -> DealChanges:
+        """What the action is asked for: all of a new deal, of a known one only what was changed here."""
+        wanted = (
+            self.cleaned_data if self.deal is None else {n: self.cleaned_data[n] for n in self.changed_data}
+        )
+        changes: dict[str, Any] = dict(wanted)
+        if "amount" in changes:
+            changes["amount"] = changes["amount"].strip() or None
+        return cast("DealChanges", changes)  # the fields bear the action's names
+
+
+def _named(lead: Lead) -> str:
+    return (
+        f"{lead.full_name} ({lead.email})" if lead.email and lead.email != lead.full_name else lead.full_name
+    )
+
+
+def _open_stages() -> QuerySet[Stage]:
+    stages = Stage.objects.filter(kind=StageKind.OPEN).select_related("pipeline")
+    return stages.order_by("pipeline__position", "position")
+
+
+def _of_deal(deal: Deal) -> dict[str, Any]:
+    return {
+        "title": deal.title,
+        "lead": deal.lead_id,
+        "amount": f"{deal.amount.normalize():f}" if deal.amount is not None else "",
+        "currency": deal.currency or deal.company.currency,
+        "owner": deal.owner,
+        "expected_close": deal.expected_close,
+        "next_step": deal.next_step,
+        "next_step_on": deal.next_step_on,
+    }
+
+
+def _of_new_deal(principal: Principal, lead: Lead | None) -> dict[str, Any]:
+    firm = str(lead.organization or lead.full_name) if lead else ""
+    return {
+        "title": f"{firm}: " if firm else "",
+        "lead": lead.pk if lead else None,
+        "currency": principal.company.currency,
+        "owner": principal.user,
+    }
+
+
+class LoseForm(forms.Form):
+    """Why a deal was lost. The reason is one of a few, so that reports can count them; the words are free."""
+
+    reason = forms.ChoiceField(
+        choices=[(reason, reason) for reason in LOST_REASONS],
+        widget=forms.RadioSelect,
+        error_messages={"required": "Say why the deal was lost."},
+    )
+    detail = forms.CharField(
+        label="What decided it?", max_length=240, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+
+    def words(self) -> str:
+        """Both as the one text that is kept."""
+        reason, detail = self.cleaned_data["reason"], " ".join(self.cleaned_data["detail"].split())
+        return f"{reason}: {detail}" if detail else reason
+
+
+class NoteForm(forms.Form):
+    """What a person writes into a timeline."""
+
+    text = forms.CharField(
+        label="Write a note",
+        max_length=NOTE_LENGTH,
+        error_messages={"required": "Write something first."},
+        widget=forms.Textarea(
+            attrs={"rows": 2, "placeholder": "Write a note, or log a call, a meeting, an e-mail…"}
+        ),
+    )
+    kind = forms.ChoiceField(choices=ActivityKind.choices[:4], required=False)
+
+
+class PersonForm(forms.Form):
+    """A further person on a deal."""
+
+    lead = forms.ModelChoiceField(
+        Lead.objects.none(), label="Person", error_messages={"required": "Choose a person."}
+    )
+    role = forms.CharField(
+        max_length=60,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "Decides, uses it, pays…"}),
+        label="Their part in the decision",
+    )
+
+    def __init__(
+        self, data: QueryDict | None = None, *, principal: Principal, offered: Sequence[Lead]
+    ) -> None:
+        super().__init__(data)
+        field: Any = self.fields["lead"]
+        field.queryset = principal.leads()
+        field.choices = [("", "Choose a person"), *((lead.pk, _named(lead)) for lead in offered)]
+
+
+class SetupForm(forms.Form):
+    """The first company and its owner."""
+
+    code = forms.CharField(
+        label="Set-up code",
+        max_length=200,
+        help_text="Printed by the server; it shows that this install is yours.",
+    )
+    company_name = forms.CharField(label="Company", max_length=120)
+    currency = forms.ChoiceField(choices=[(code, code) for code in sorted(CURRENCIES)], initial="EUR")
+    first_name = forms.CharField(max_length=80)
+    last_name = forms.CharField(max_length=80)
+    email = forms.CharField(
+        label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})
+    )
+    password = forms.CharField(
+        max_length=200,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 12 characters.",
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, asks_code: bool = False) -> None:
+        super().__init__(data)
+        if not asks_code:
+            del self.fields["code"]
+
+    def clean_code(self) -> str:
+        code: str = self.cleaned_data["code"]
+        if not constant_time_compare(code.strip(), settings.SETUP_CODE):
+            raise ValidationError("This is not the code that the server was started with.")
+        return code

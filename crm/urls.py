@@ -1,0 +1,57 @@
+"""The addresses of the CRM's pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from crm.views.company import switch_company
+from crm.views.deal import (
+    deal_edit,
+    deal_lose,
+    deal_move,
+    deal_new,
+    deal_note,
+    deal_page,
+    deal_person_add,
+    deal_reopen,
+    deal_win,
+)
+from crm.views.deals import deals
+from crm.views.home import home
+from crm.views.lead import (
+    lead_archive,
+    lead_consent,
+    lead_edit,
+    lead_new,
+    lead_note,
+    lead_owner,
+    lead_page,
+    lead_status,
+)
+from crm.views.leads import leads
+from crm.views.setup import setup
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("setup/", setup, name="setup"),
+    path("company/", switch_company, name="switch_company"),
+    path("leads/", leads, name="leads"),
+    path("leads/new/", lead_new, name="lead_new"),
+    path("leads/<uuid:pk>/", lead_page, name="lead"),
+    path("leads/<uuid:pk>/edit/", lead_edit, name="lead_edit"),
+    path("leads/<uuid:pk>/status/", lead_status, name="lead_status"),
+    path("leads/<uuid:pk>/owner/", lead_owner, name="lead_owner"),
+    path("leads/<uuid:pk>/note/", lead_note, name="lead_note"),
+    path("leads/<uuid:pk>/consent/", lead_consent, name="lead_consent"),
+    path("leads/<uuid:pk>/archive/", lead_archive, name="lead_archive"),
+    path("deals/", deals, name="deals"),
+    path("deals/new/", deal_new, name="deal_new"),
+    path("deals/<uuid:pk>/", deal_page, name="deal"),
+    path("deals/<uuid:pk>/edit/", deal_edit, name="deal_edit"),
+    path("deals/<uuid:pk>/move/", deal_move, name="deal_move"),
+    path("deals/<uuid:pk>/win/", deal_win, name="deal_win"),
+    path("deals/<uuid:pk>/lose/", deal_lose, name="deal_lose"),
+    path("deals/<uuid:pk>/reopen/", deal_reopen, name="deal_reopen"),
+    path("deals/<uuid:pk>/note/", deal_note, name="deal_note"),
+    path("deals/<uuid:pk>/people/", deal_person_add, name="deal_person_add"),
+]

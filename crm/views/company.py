@@ -1,0 +1,33 @@
+"""Changes which company's records a person sees."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+from django_scopes import scopes_disabled
+
+from crm.access import SESSION_COMPANY
+from crm.models import Membership
+from crm.views.page import back_to
+
+
+@require_POST
+def switch_company(request: HttpRequest) -> HttpResponse:
+    """Open another company of this person. One they do not belong to is a 404, like one that does not exist."""
+    chosen = _uuid(request.POST.get("company", ""))
+    with scopes_disabled():
+        belongs = Membership.objects.filter(user=request.user.pk, is_active=True, company_id=chosen).exists()
+    if not belongs:
+        raise Http404
+    request.session[SESSION_COMPANY] = str(chosen)
+    return HttpResponseRedirect(back_to(request, reverse("home")))
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Http404 from error

@@ -1,0 +1,355 @@
+"""A deal: its page, its forms, and the moves that win, lose and reopen it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from crm import panels
+from crm.access import Principal
+from crm.actions import deals as actions
+from crm.actions.timeline import add_note
+from crm.display import days_long, money
+from crm.errors import Conflict
+from crm.forms import DealForm, LoseForm, NoteForm, PersonForm, show_refusal
+from crm.frame import Toast, ToastAction
+from crm.models import Deal, Lead, Stage, StageKind
+from crm.models.activity import ActivityKind
+from crm.panels import Note
+from crm.search import search_leads
+from crm.toasts import render_toast, show_toast
+from crm.views.deals import board_context, next_step_of
+from crm.views.page import (
+    PageRequest,
+    Refusal,
+    actor_of,
+    back_to,
+    done,
+    drawn,
+    member_page,
+    query_of,
+    refused,
+    sentence_of,
+    status_of,
+)
+from crm.views.path import Place, Step, Visit, path_of
+from crm.views.timeline import timeline_of_deal
+
+MOST_PEOPLE: Final = 50
+UNDO_KEY: Final = "z"
+
+
+def deal_or_404(request: PageRequest, pk: UUID) -> Deal:
+    """A deal that this person may see."""
+    deals = request.principal.deals().select_related(
+        "company", "stage", "pipeline", "owner", "organization", "lead"
+    )
+    return get_object_or_404(deals, pk=pk)
+
+
+@require_safe
+@member_page
+def deal_page(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Everything about one deal."""
+    return _page(request, deal_or_404(request, pk), NoteForm())
+
+
+def _page(request: PageRequest, deal: Deal, note: NoteForm, status: int = 200) -> HttpResponse:
+    principal = request.principal
+    context = {
+        "deal": deal,
+        "seen_leads": _seen_leads(principal, deal),
+        "people": list(deal.people.select_related("lead").prefetch_related("lead__emails")),
+        "next": next_step_of(deal, timezone.localdate()),
+        "steps": _path(deal),
+        "note_form": note,
+        "note_url": reverse("deal_note", args=[deal.pk]),
+        "timeline": timeline_of_deal(deal, is_whole=request.GET.get("timeline") == "all"),
+        "panels": drawn(request, (give(principal, deal) for give in panels.deal_panels)),
+        "told": _told(deal),
+    }
+    return render(request, "crm/deal.html", context, status=status)
+
+
+def _seen_leads(principal: Principal, deal: Deal) -> set[UUID]:
+    """Which of the deal's people the reader may open."""
+    people = deal.people.values_list("lead_id", flat=True)
+    concerned = [*people, deal.lead_id] if deal.lead_id else list(people)
+    return set(principal.leads().filter(pk__in=concerned).values_list("pk", flat=True))
+
+
+def _told(deal: Deal) -> frozenset[UUID]:
+    return frozenset(pk for give in panels.told_stages for pk in give(deal.pipeline))
+
+
+def _path(deal: Deal) -> list[Step]:
+    url = reverse("deal_move", args=[deal.pk])
+    places = [
+        Place(
+            stage.pk,
+            stage.name,
+            str(stage.pk),
+            url if deal.status == StageKind.OPEN or stage.kind in (StageKind.OPEN, deal.status) else "",
+            is_lost=stage.kind == StageKind.LOST,
+        )
+        for stage in deal.pipeline.stages.all()
+    ]
+    visits = [Visit(change.to_stage_id, change.at) for change in deal.stage_changes.all()]
+    return path_of(places, deal.stage_id, visits, "stage")
+
+
+# --- Forms --------------------------------------------------------------------------------------------------
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def deal_new(request: PageRequest) -> HttpResponse:
+    """Add a deal, for a lead (`?lead=`) or alone."""
+    form = DealForm(request.POST or None, principal=request.principal, lead=_asked_lead(request))
+    if request.method == "POST" and form.is_valid():
+        try:
+            deal = actions.create_deal(request.principal.company, form.changes(), actor_of(request))
+        except (ValidationError, Conflict) as refusal:
+            show_refusal(form, refusal)
+        else:
+            return _saved(request, deal, f"{deal} is in {deal.stage} now.")
+    return _form_page(request, form, None, _asked_lead(request))
+
+
+def _asked_lead(request: PageRequest) -> Lead | None:
+    try:
+        pk = UUID(request.GET.get("lead", ""))
+    except ValueError:
+        return None
+    return get_object_or_404(request.principal.leads().select_related("organization", "owner"), pk=pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def deal_edit(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Change what is known of a deal. Its stage has roads of its own."""
+    deal = deal_or_404(request, pk)
+    form = DealForm(request.POST or None, principal=request.principal, deal=deal)
+    if request.method == "POST" and form.is_valid():
+        try:
+            deal = actions.update_deal(deal, form.changes(), actor_of(request))
+        except (ValidationError, Conflict) as refusal:
+            show_refusal(form, refusal)
+        else:
+            return _saved(request, deal, "Saved." if form.changed_data else "Nothing was changed.")
+    return _form_page(request, form, deal, None)
+
+
+def _form_page(request: PageRequest, form: DealForm, deal: Deal | None, lead: Lead | None) -> HttpResponse:
+    back = (
+        reverse("deal", args=[deal.pk])
+        if deal
+        else reverse("lead", args=[lead.pk])
+        if lead
+        else reverse("deals")
+    )
+    context = {"form": form, "deal": deal, "lead": lead, "back_url": back}
+    return render(request, "crm/deal_form.html", context, status=422 if form.errors else 200)
+
+
+def _saved(request: PageRequest, deal: Deal, text: str) -> HttpResponse:
+    """On to the deal's page, or to the board if it now belongs to somebody whose deals one does not see."""
+    if not request.principal.deals().filter(pk=deal.pk).exists():
+        return done(request, f"{deal} now belongs to {deal.owner or 'nobody'}.", reverse("deals"))
+    return done(request, text, reverse("deal", args=[deal.pk]))
+
+
+@require_POST
+@member_page
+def deal_note(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Write a note, or log a call, a meeting or an e-mail."""
+    deal = deal_or_404(request, pk)
+    form = NoteForm(request.POST)
+    if form.is_valid():
+        try:
+            add_note(
+                deal,
+                form.cleaned_data["text"],
+                actor_of(request),
+                form.cleaned_data["kind"] or ActivityKind.NOTE,
+            )
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            return redirect(reverse("deal", args=[pk]) + "#timeline")
+    return _page(request, deal, form, status=422)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def deal_person_add(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Link a further person to the deal."""
+    deal = deal_or_404(request, pk)
+    search = " ".join(request.GET.get("search", "").split())
+    found = (
+        search_leads(request.principal.leads(), search)
+        .exclude(pk=deal.lead_id)
+        .exclude(deal_roles__deal=deal)
+    )
+    offered = list(found.prefetch_related("emails").order_by("-last_touch_at")[:MOST_PEOPLE])
+    form = PersonForm(request.POST or None, principal=request.principal, offered=offered)
+    if request.method == "POST" and form.is_valid():
+        try:
+            person = actions.add_person(
+                deal, form.cleaned_data["lead"], form.cleaned_data["role"], actor_of(request)
+            )
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            return done(request, f"{person.lead} is on the deal now.", reverse("deal", args=[pk]))
+    context = {"deal": deal, "form": form, "search": search, "offered": len(offered), "found": found.count()}
+    return render(request, "crm/deal_person.html", context, status=422 if form.errors else 200)
+
+
+# --- Moves --------------------------------------------------------------------------------------------------
+
+
+@require_POST
+@member_page
+def deal_move(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Put a deal into a stage. A lost stage asks for a reason first. On the board htmx gets the board anew."""
+    deal = deal_or_404(request, pk)
+    stage = _asked_stage(request)
+    reason = request.POST.get("reason", "")
+    if stage.kind == StageKind.LOST and deal.status == StageKind.OPEN and not reason.strip():
+        return _ask_reason(request, deal, stage)
+    was = deal.stage_id
+    try:
+        deal = actions.move_deal(deal, stage, actor_of(request), reason=reason)
+    except (ValidationError, Conflict) as refusal:
+        return _refused_move(request, deal, refusal)
+    return _moved(request, deal, toast_of(deal, is_new=was != deal.stage_id))
+
+
+def _asked_stage(request: PageRequest) -> Stage:
+    try:
+        pk = UUID(request.POST.get("stage", ""))
+    except ValueError as error:
+        raise Http404 from error
+    return get_object_or_404(Stage.objects.select_related("pipeline"), pk=pk)
+
+
+def _ask_reason(request: PageRequest, deal: Deal, stage: Stage) -> HttpResponse:
+    if not request.htmx:
+        return redirect(f"{reverse('deal_lose', args=[deal.pk])}?stage={stage.pk}")
+    answer = _lose_page(request, deal, LoseForm())
+    answer["HX-Retarget"], answer["HX-Reswap"] = "#dialog", "innerHTML"
+    return answer
+
+
+def _moved(request: PageRequest, deal: Deal, toast: Toast) -> HttpResponse:
+    if request.htmx:
+        return _board(request, toast)
+    show_toast(request, toast)
+    return redirect(back_to(request, reverse("deal", args=[deal.pk])))
+
+
+def _refused_move(request: PageRequest, deal: Deal, refusal: Refusal) -> HttpResponse:
+    if request.htmx:
+        return _board(request, Toast(sentence_of(refusal), state="bad"), status_of(refusal))
+    return refused(request, refusal, back_to(request, reverse("deal", args=[deal.pk])))
+
+
+def _board(request: PageRequest, toast: Toast, status: int = 200) -> HttpResponse:
+    """The board as it is now, with the filters it had, and what just happened."""
+    context = board_context(request, query_of(request.POST.get("next", "")))
+    answer = render(request, "crm/board.html#deals", context, status=status)
+    answer.write(render_toast(request, toast, out_of_band=True))
+    return answer
+
+
+def toast_of(deal: Deal, *, is_new: bool = True) -> Toast:
+    """What a move came to: for won and lost also what LinkedIn will be told, and the way back."""
+    if not is_new:
+        return Toast(f"{deal} was in {deal.stage} already.", state="info")
+    notes = [note for note in (give(deal) for give in panels.move_notes) if note]
+    if deal.status == StageKind.OPEN:
+        return Toast(_and_then(f"{deal} is in {deal.stage} now.", notes), actions=_actions_of(notes))
+    undo = ToastAction("Undo", reverse("deal_reopen", args=[deal.pk]), UNDO_KEY)
+    fallback = money(deal.amount, deal.currency, short=True) or str(deal)
+    return Toast(
+        text=_and_then("", notes) or f"{fallback}.",
+        lead=f"{deal.get_status_display()}.",
+        actions=(*_actions_of(notes), undo),
+        seconds=max(60 * deal.company.settle_minutes, 20),
+    )
+
+
+def _and_then(text: str, notes: list[Note]) -> str:
+    return " ".join([text, *(note.text for note in notes)]).strip()
+
+
+def _actions_of(notes: list[Note]) -> tuple[ToastAction, ...]:
+    return tuple(ToastAction(note.action_text, note.action_url) for note in notes if note.action_url)
+
+
+@require_POST
+@member_page
+def deal_win(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Close a deal as won."""
+    deal = deal_or_404(request, pk)
+    was = deal.stage_id
+    try:
+        deal = actions.win_deal(deal, actor_of(request))
+    except (ValidationError, Conflict) as refusal:
+        return _refused_move(request, deal, refusal)
+    return _moved(request, deal, toast_of(deal, is_new=was != deal.stage_id))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def deal_lose(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Ask why, then close the deal as lost."""
+    deal = deal_or_404(request, pk)
+    form = LoseForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        was = deal.stage_id
+        try:
+            deal = actions.lose_deal(deal, form.words(), actor_of(request))
+        except (ValidationError, Conflict) as refusal:
+            return refused(request, refusal, reverse("deal", args=[pk]))
+        show_toast(request, toast_of(deal, is_new=was != deal.stage_id))
+        return redirect(_after_loss(request, deal))
+    return _lose_page(request, deal, form)
+
+
+def _after_loss(request: PageRequest, deal: Deal) -> str:
+    url = back_to(request, reverse("deal", args=[deal.pk]))
+    return reverse("deal", args=[deal.pk]) if reverse("deal_lose", args=[deal.pk]) in url else url
+
+
+def _lose_page(request: PageRequest, deal: Deal, form: LoseForm) -> HttpResponse:
+    context: dict[str, Any] = {
+        "deal": deal,
+        "form": form,
+        "days": days_long(deal.stage_since, timezone.now()),
+        "next_url": request.POST.get("next") or request.GET.get("next", ""),
+    }
+    template = "crm/deal_lose.html#dialog" if request.htmx else "crm/deal_lose.html"
+    return render(request, template, context, status=422 if form.errors else 200)
+
+
+@require_POST
+@member_page
+def deal_reopen(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Put a closed deal back into the stage it came from; also what Undo does."""
+    deal = deal_or_404(request, pk)
+    was_open = deal.status == StageKind.OPEN
+    try:
+        deal = actions.reopen_deal(deal, actor_of(request))
+    except (ValidationError, Conflict) as refusal:
+        return _refused_move(request, deal, refusal)
+    text = f"{deal} is open already." if was_open else f"{deal} is open again, in {deal.stage}."
+    return done(request, text, back_to(request, reverse("deal", args=[pk])))

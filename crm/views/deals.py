@@ -1,0 +1,378 @@
+"""The deals of a pipeline, as a board and as a list; both read the same filters from the URL."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, Final
+from uuid import UUID
+
+from django.core.paginator import Paginator
+from django.db.models import Count, F, Q, Window
+from django.db.models.functions import RowNumber
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from crm import panels
+from crm.access import Principal
+from crm.actions.deals import default_pipeline
+from crm.display import relative_day, short_date
+from crm.forms import members
+from crm.models import Deal, DealQuerySet, Pipeline, Stage, StageKind, User
+from crm.panels import Badge
+from crm.reports import StageTotal, in_words, month_start, stage_totals, sum_up
+from crm.search import search_deals
+from crm.views.leads import Chip, ordering, page_links
+from crm.views.page import PageRequest, for_htmx, link_with, member_page
+
+PAGE_ROWS: Final = 50
+COLUMN_CARDS: Final = 8
+MORE_CARDS: Final = 20
+MOST_CARDS: Final = 500
+ALL_PIPELINES: Final = "all"
+STATUSES: Final = {"open": "open", "won": "won", "lost": "lost", "closed": "won or lost"}
+STEPS: Final = {"late": "late", "none": "missing"}
+CLOSED: Final = {"this-month": "this month", "last-month": "last month", "90-days": "the last 90 days"}
+SORTS: Final[dict[str, tuple[str, ...]]] = {
+    "title": ("title",),
+    "organization": ("organization__name",),
+    "amount": ("amount",),
+    "stage": ("stage__position",),
+    "owner": ("owner__first_name", "owner__last_name"),
+    "close": ("expected_close",),
+    "next": ("next_step_on",),
+    "moved": ("stage_since",),
+}
+NEWEST_MOVE: Final = "-moved"
+
+
+@dataclass(frozen=True)
+class DealFilters:
+    """What a board or list of deals is asked for, read from its URL. Values that do not exist are left out."""
+
+    pipeline: Pipeline | None
+    owner: User | None = None
+    is_unowned: bool = False
+    step: str = ""
+    status: str = ""
+    stage: Stage | None = None
+    closed: str = ""
+    search: str = ""
+    sort: str = NEWEST_MOVE
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What is to be done next, and how urgent: "", today, late or none."""
+
+    text: str
+    state: str = ""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A deal on the board."""
+
+    deal: Deal
+    next: NextStep
+    days: int
+    badge: Badge | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A stage on the board with the cards that fit."""
+
+    stage: Stage
+    total: StageTotal
+    cards: tuple[Card, ...]
+    is_told: bool
+    is_shut: bool
+    more_url: str
+    fold_url: str
+
+    @property
+    def hidden(self) -> int:
+        return self.total.count - len(self.cards)
+
+    @property
+    def sums(self) -> str:
+        return in_words(self.total.sums)
+
+    @property
+    def weighted(self) -> str:
+        return in_words(self.total.weighted)
+
+
+@require_safe
+@member_page
+def deals(request: PageRequest) -> HttpResponse:
+    """The board, or the list when the URL asks for it."""
+    is_list = request.GET.get("view") == "list"
+    context = list_context(request) if is_list else board_context(request, request.GET)
+    template = "crm/deal_list.html" if is_list else "crm/board.html"
+    is_part = request.htmx and request.htmx.target == "deals"
+    return for_htmx(render(request, f"{template}#deals" if is_part else template, context))
+
+
+# --- What is asked for --------------------------------------------------------------------------------------
+
+
+def read_filters(params: QueryDict, pipelines: Sequence[Pipeline], owners: Sequence[User]) -> DealFilters:
+    """The filters of a URL. Without a pipeline it is Sales."""
+    key, owner, sort = params.get("pipeline", ""), params.get("owner", ""), params.get("sort", NEWEST_MOVE)
+    pipeline = next((pipeline for pipeline in pipelines if pipeline.key == key), None)
+    if pipeline is None and not (key == ALL_PIPELINES and params.get("view") == "list"):
+        pipeline = default_pipeline()
+    stages = chain.from_iterable(each.stages.all() for each in pipelines if each == pipeline)
+    return DealFilters(
+        pipeline=pipeline,
+        owner=next((user for user in owners if str(user.pk) == owner), None),
+        is_unowned=owner == "nobody",
+        step=_known(params, "step", STEPS),
+        status=_known(params, "status", STATUSES),
+        stage=next((stage for stage in stages if stage.key == params.get("stage")), None),
+        closed=_known(params, "closed", CLOSED),
+        search=" ".join(params.get("search", "").split()),
+        sort=sort if sort.removeprefix("-") in SORTS else NEWEST_MOVE,
+    )
+
+
+def _known(params: QueryDict, name: str, values: Iterable[str]) -> str:
+    value = params.get(name, "")
+    return value if value in values else ""
+
+
+def matching_deals(principal: Principal, filters: DealFilters) -> DealQuerySet:
+    """The deals that the filters ask for."""
+    deals = principal.deals()
+    if filters.pipeline:
+        deals = deals.filter(pipeline=filters.pipeline)
+    if filters.owner:
+        deals = deals.owned_by(filters.owner)
+    if filters.is_unowned:
+        deals = deals.filter(owner=None)
+    if filters.status == "closed":
+        deals = deals.exclude(status=StageKind.OPEN)
+    elif filters.status:
+        deals = deals.filter(status=filters.status)
+    if filters.stage:
+        deals = deals.filter(stage=filters.stage)
+    if filters.closed:
+        start, end = closing_span(filters.closed, timezone.localtime())
+        deals = deals.filter(Q(won_at__gte=start, won_at__lt=end) | Q(lost_at__gte=start, lost_at__lt=end))
+    return search_deals(_with_step(deals, filters.step), filters.search)
+
+
+def _with_step(deals: DealQuerySet, step: str) -> DealQuerySet:
+    if step == "late":
+        return deals.open().filter(next_step_on__lt=timezone.localdate())
+    if step == "none":
+        return deals.open().filter(next_step="")
+    return deals
+
+
+def closing_span(name: str, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]:
+    """From when to when a deal was closed, for the words a URL uses."""
+    if name == "this-month":
+        return month_start(now), now + dt.timedelta(days=1)
+    if name == "last-month":
+        return month_start(now, 1), month_start(now)
+    return now - dt.timedelta(days=90), now + dt.timedelta(days=1)
+
+
+def chips_of(params: QueryDict, filters: DealFilters) -> list[Chip]:
+    """A chip for each filter that is set."""
+    single = {
+        "search": ("Found by", filters.search),
+        "owner": ("Owner is", str(filters.owner or ("nobody" if filters.is_unowned else ""))),
+        "step": ("Next step is", STEPS.get(filters.step, "")),
+        "status": ("Is", STATUSES.get(filters.status, "")),
+        "stage": ("Stage is", str(filters.stage or "")),
+        "closed": ("Closed in", CLOSED.get(filters.closed, "")),
+    }
+    return [
+        Chip(about, value, link_with(params, **{name: None}))
+        for name, (about, value) in single.items()
+        if value
+    ]
+
+
+# --- Cards --------------------------------------------------------------------------------------------------
+
+
+def cards_of(deals: Sequence[Deal]) -> list[Card]:
+    """Deals with what their cards show; badges are asked for once for all of them."""
+    badges: dict[UUID, Badge] = {}
+    for give in panels.deal_badges:
+        badges.update(give(deals))
+    now, today = timezone.now(), timezone.localdate()
+    return [
+        Card(deal, next_step_of(deal, today), (now - deal.stage_since).days, badges.get(deal.pk))
+        for deal in deals
+    ]
+
+
+def next_step_of(deal: Deal, today: dt.date) -> NextStep:
+    """`Call · in 3 days`; late and missing steps say so."""
+    if not deal.next_step:
+        return NextStep("No next step", "none")
+    if deal.next_step_on is None:
+        return NextStep(deal.next_step)
+    late = (today - deal.next_step_on).days
+    if late > 0:
+        return NextStep(f"{deal.next_step} · {late} {'day' if late == 1 else 'days'} late", "late")
+    if late == 0:
+        return NextStep(f"{deal.next_step} · today", "today")
+    when = relative_day(deal.next_step_on, today) if late == -1 else short_date(deal.next_step_on, today)
+    return NextStep(f"{deal.next_step} · {when.lower() if late == -1 else when}")
+
+
+# --- The board ----------------------------------------------------------------------------------------------
+
+
+def board_context(request: PageRequest, params: QueryDict) -> dict[str, Any]:
+    """Everything the board shows. `params` are those of the board's own URL, also after a move."""
+    principal = request.principal
+    pipelines, owners = _pipelines(), list(members())
+    filters = replace(read_filters(params, pipelines, owners), status="", stage=None, closed="")
+    pipeline = filters.pipeline or default_pipeline()
+    on_board = matching_deals(principal, filters).filter(_is_on_board(timezone.localtime()))
+    stages = next(list(each.stages.all()) for each in pipelines if each == pipeline)
+    currency = principal.company.currency
+    totals = stage_totals(on_board, currency)
+    columns = _columns(pipeline, stages, totals, on_board, params)
+    open_total = sum_up(
+        (totals[stage.pk] for stage in stages if stage.kind == StageKind.OPEN and stage.pk in totals),
+        currency,
+    )
+    return {
+        **_shared(params, filters, pipelines, owners),
+        **_step_counts(principal, filters),
+        "pipeline": pipeline,
+        "columns": columns,
+        "width": sum(not column.is_shut for column in columns),
+        "stages": stages,
+        "any_told": any(column.is_told for column in columns),
+        "open_total": open_total,
+        "open_sums": in_words(open_total.sums, " and "),
+        "open_weighted": in_words(open_total.weighted, " and "),
+        "is_empty": not any(total.count for total in totals.values()),
+        "board_url": f"{reverse('deals')}?{params.urlencode()}",
+    }
+
+
+def _pipelines() -> list[Pipeline]:
+    return list(Pipeline.objects.prefetch_related("stages"))
+
+
+def _is_on_board(now: dt.datetime) -> Q:
+    """Open deals, and those closed this month: the board is about what is going on."""
+    start = month_start(now)
+    return Q(status=StageKind.OPEN) | Q(won_at__gte=start) | Q(lost_at__gte=start)
+
+
+def _step_counts(principal: Principal, filters: DealFilters) -> dict[str, int]:
+    open_deals = matching_deals(principal, replace(filters, step="")).open()
+    return open_deals.order_by().aggregate(
+        late=Count("pk", filter=Q(next_step_on__lt=timezone.localdate())),
+        stepless=Count("pk", filter=Q(next_step="")),
+    )
+
+
+def _columns(
+    pipeline: Pipeline,
+    stages: Sequence[Stage],
+    totals: dict[UUID, StageTotal],
+    deals: DealQuerySet,
+    params: QueryDict,
+) -> list[Column]:
+    told = frozenset(chain.from_iterable(give(pipeline) for give in panels.told_stages))
+    shut = {stage.pk for stage in stages if stage.kind == StageKind.LOST and params.get("lost") != "shown"}
+    limits = {stage.pk: 0 if stage.pk in shut else _limit(params, stage) for stage in stages}
+    by_stage: dict[UUID, list[Card]] = {}
+    for card in cards_of(_first_of_each(deals, limits)):
+        by_stage.setdefault(card.deal.stage_id, []).append(card)
+    return [
+        Column(
+            stage=stage,
+            total=totals.get(stage.pk, StageTotal()),
+            cards=tuple(by_stage.get(stage.pk, ())),
+            is_told=stage.pk in told,
+            is_shut=stage.pk in shut,
+            more_url=link_with(params, **{f"show-{stage.key}": str(limits[stage.pk] + MORE_CARDS)}),
+            fold_url=link_with(params, lost="shown" if stage.pk in shut else None),
+        )
+        for stage in stages
+    ]
+
+
+def _limit(params: QueryDict, stage: Stage) -> int:
+    asked = params.get(f"show-{stage.key}", "")
+    return min(int(asked), MOST_CARDS) if asked.isdecimal() and len(asked) < 6 else COLUMN_CARDS
+
+
+def _first_of_each(deals: DealQuerySet, limits: dict[UUID, int]) -> list[Deal]:
+    """The first cards of every column, in one query; those that moved last come first."""
+    place = Window(
+        RowNumber(), partition_by=F("stage_id"), order_by=[F("stage_since").desc(), F("pk").desc()]
+    )
+    placed = deals.for_list().annotate(place=place).filter(place__lte=max(limits.values(), default=0))
+    rows = placed.order_by("stage_id", "place")
+    return [deal for deal in rows if deal.place <= limits.get(deal.stage_id, 0)]  # type: ignore[attr-defined]
+
+
+# --- The list -----------------------------------------------------------------------------------------------
+
+
+def list_context(request: PageRequest) -> dict[str, Any]:
+    """Everything the list shows."""
+    params, principal = request.GET, request.principal
+    pipelines, owners = _pipelines(), list(members())
+    filters = read_filters(params, pipelines, owners)
+    deals = matching_deals(principal, filters)
+    page = Paginator(deals.for_list().order_by(*ordering(SORTS, filters.sort)), PAGE_ROWS).get_page(
+        params.get("page")
+    )
+    total = sum_up(stage_totals(deals, principal.company.currency).values(), principal.company.currency)
+    return {
+        **_shared(params, filters, pipelines, owners),
+        **page_links(page, params),
+        "pipeline": filters.pipeline,
+        "page": page,
+        "cards": cards_of(list(page.object_list)),
+        "has_badges": bool(panels.deal_badges),
+        "sums": in_words(total.sums, " and "),
+        "statuses": STATUSES,
+        "stages": [stage for each in pipelines if each == filters.pipeline for stage in each.stages.all()],
+        "closings": CLOSED,
+    }
+
+
+def _shared(
+    params: QueryDict, filters: DealFilters, pipelines: Sequence[Pipeline], owners: Sequence[User]
+) -> dict[str, Any]:
+    chips = chips_of(params, filters)
+    kept = QueryDict(mutable=True)
+    for name in ("pipeline", "view"):
+        if params.get(name):
+            kept[name] = params.get(name, "")
+    return {
+        "filters": filters,
+        "chips": chips,
+        "clear_url": f"?{kept.urlencode()}",
+        "owners": owners,
+        "pipelines": [(each, link_with(kept, pipeline=each.key)) for each in pipelines],
+        "all_pipelines_url": link_with(kept, pipeline=ALL_PIPELINES),
+        "board_view_url": link_with(params, view=None, status=None, stage=None, closed=None, sort=None),
+        "list_view_url": link_with(params, view="list"),
+        "late_url": link_with(params, step="late"),
+        "stepless_url": link_with(params, step="none"),
+        "steps": STEPS,
+        "params": params,
+    }

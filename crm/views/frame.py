@@ -1,0 +1,99 @@
+"""Gathers what the frame of every page shows, when a template asks for it and not before."""
+
+from __future__ import annotations
+
+from typing import Final, cast
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
+from django_scopes import scopes_disabled
+
+from crm import panels
+from crm.access import Ability, Principal
+from crm.display import initials
+from crm.frame import Account, CompanyChoice, Frame, NavItem, Search
+from crm.models import Membership
+from crm.tenancy import company_scope
+
+LEADS: Final = "leads"
+DEALS: Final = "deals"
+
+
+def frame_of(request: HttpRequest) -> Frame | None:
+    """The frame for a member, None for everybody else. Costs nothing until it is looked at, and then once."""
+    principal: Principal | None = getattr(request, "principal", None)
+    if principal is None or principal.user is None:
+        return None
+    kept: Frame | None = getattr(request, "_frame", None)
+    if kept is None:
+        kept = cast("Frame", SimpleLazyObject(lambda: _gathered(request, principal)))
+        request._frame = kept  # type: ignore[attr-defined]
+    return kept
+
+
+def _gathered(request: HttpRequest, principal: Principal) -> Frame:
+    assert principal.user is not None
+    name = str(principal.user)
+    with company_scope(principal.company):
+        nav = _nav(principal, request.path)
+    return Frame(
+        company=principal.company.name,
+        user=Account(name, initials(name), principal.user.email),
+        nav=nav,
+        companies=_companies(principal),
+        switch_url=reverse("switch_company"),
+        new=(
+            NavItem("Lead", reverse("lead_new"), "user", keys="n l"),
+            NavItem("Deal", reverse("deal_new"), "banknotes", keys="n d"),
+        ),
+        search=Search(reverse(LEADS), "Search leads", value=_searched(request)),
+        admin_url=reverse("admin:index") if _may_administer(principal) else "",
+    )
+
+
+def _nav(principal: Principal, path: str) -> tuple[NavItem, ...]:
+    leads, deals = reverse(LEADS), reverse(DEALS)
+    ours = (
+        NavItem("Home", reverse("home"), "home", current=path == "/", keys="g h"),
+        NavItem(
+            "Leads",
+            leads,
+            "users",
+            principal.leads().open().count(),
+            current=path.startswith(leads),
+            keys="g l",
+        ),
+        NavItem(
+            "Deals",
+            deals,
+            "view-columns",
+            principal.deals().open().count(),
+            current=path.startswith(deals),
+            keys="g d",
+        ),
+    )
+    theirs = (item(principal, path) for item in panels.nav_items)
+    return (*ours, *(item for item in theirs if item))
+
+
+def _companies(principal: Principal) -> tuple[CompanyChoice, ...]:
+    with scopes_disabled():
+        memberships = list(
+            Membership.objects.filter(user=principal.user, is_active=True)
+            .select_related("company")
+            .order_by("company__name", "company_id")
+        )
+    return tuple(
+        CompanyChoice(str(row.company_id), row.company.name, current=row.company_id == principal.company.pk)
+        for row in memberships
+    )
+
+
+def _searched(request: HttpRequest) -> str:
+    return request.GET.get("search", "") if request.path == reverse(LEADS) else ""
+
+
+def _may_administer(principal: Principal) -> bool:
+    user = principal.user
+    return user is not None and user.is_staff and (user.is_superuser or principal.can(Ability.MANAGE))

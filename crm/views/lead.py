@@ -1,0 +1,225 @@
+"""A lead: its page, its form, and what is done to it with one click."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Q
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from crm import panels
+from crm.access import Ability, Principal
+from crm.actions import leads as actions
+from crm.actions.timeline import add_note
+from crm.countries import COUNTRIES
+from crm.errors import Conflict
+from crm.forms import LeadForm, NoteForm, members, show_refusal
+from crm.frame import Toast
+from crm.models import Consent, Deal, Lead, LeadStatus, StatusCategory, Tag, User
+from crm.models.activity import ActivityKind
+from crm.toasts import render_toast
+from crm.views.deals import Card, cards_of
+from crm.views.leads import rows_of
+from crm.views.page import PageRequest, actor_of, back_to, done, drawn, member_page, refused
+from crm.views.path import Place, Step, Visit, path_of
+from crm.views.timeline import timeline_of_lead
+
+
+def lead_or_404(request: PageRequest, pk: UUID) -> Lead:
+    """A lead that this person may see."""
+    return get_object_or_404(
+        request.principal.leads().select_related("company", "status", "lead_type", "organization", "owner"),
+        pk=pk,
+    )
+
+
+@require_safe
+@member_page
+def lead_page(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Everything about one person."""
+    return _page(request, lead_or_404(request, pk), NoteForm())
+
+
+def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -> HttpResponse:
+    principal = request.principal
+    context = {
+        "lead": lead,
+        "emails": list(lead.emails.all()),
+        "phones": list(lead.phones.all()),
+        "tags": list(Tag.objects.filter(lead_tags__lead=lead)),
+        "country": COUNTRIES.get(lead.country_code, ""),
+        "steps": _path(lead),
+        "note_form": note,
+        "note_url": reverse("lead_note", args=[lead.pk]),
+        "timeline": timeline_of_lead(principal, lead, is_whole=request.GET.get("timeline") == "all"),
+        "deals": _deals_of(principal, lead),
+        "panels": drawn(request, (give(principal, lead) for give in panels.lead_panels)),
+        "owners": list(members()),
+        "consents": Consent.choices,
+        "may_delete": principal.can(Ability.DELETE),
+    }
+    return render(request, "crm/lead.html", context, status=status)
+
+
+def _path(lead: Lead) -> list[Step]:
+    url = reverse("lead_status", args=[lead.pk])
+    closing = (StatusCategory.LOST, StatusCategory.SPAM)
+    places = [
+        Place(status.pk, status.name, status.key, url, is_lost=status.category in closing)
+        for status in LeadStatus.objects.all()
+    ]
+    visits = [Visit(change.to_status_id, change.at) for change in lead.status_changes.all()]
+    return path_of(places, lead.status_id, visits, "status")
+
+
+def _deals_of(principal: Principal, lead: Lead) -> list[Card]:
+    concerned = Deal.objects.filter(Q(lead=lead) | Q(people__lead=lead)).values("pk")
+    return cards_of(list(principal.deals().filter(pk__in=concerned).for_list()))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def lead_new(request: PageRequest) -> HttpResponse:
+    """Add somebody by hand."""
+    form = LeadForm(request.POST or None, principal=request.principal)
+    if request.method == "POST" and form.is_valid():
+        try:
+            lead = actions.create_lead(request.principal.company, form.changes(), actor_of(request))
+        except (ValidationError, Conflict) as refusal:
+            show_refusal(form, refusal)
+        else:
+            return _saved(request, lead, f"{lead} is a lead now.")
+    return _form_page(request, form, None)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def lead_edit(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Change what is known of somebody."""
+    lead = lead_or_404(request, pk)
+    form = LeadForm(request.POST or None, principal=request.principal, lead=lead)
+    if request.method == "POST" and form.is_valid():
+        try:
+            lead = actions.update_lead(lead, form.changes(), actor_of(request))
+        except (ValidationError, Conflict) as refusal:
+            show_refusal(form, refusal)
+        else:
+            return _saved(request, lead, "Saved." if form.changed_data else "Nothing was changed.")
+    return _form_page(request, form, lead)
+
+
+def _form_page(request: PageRequest, form: LeadForm, lead: Lead | None) -> HttpResponse:
+    sources = request.principal.leads().exclude(source="").order_by("source").values_list("source", flat=True)
+    context = {
+        "form": form,
+        "lead": lead,
+        "sources": list(sources.distinct()[:60]),
+        "back_url": reverse("lead", args=[lead.pk]) if lead else reverse("leads"),
+    }
+    return render(request, "crm/lead_form.html", context, status=422 if form.errors else 200)
+
+
+def _saved(request: PageRequest, lead: Lead, text: str) -> HttpResponse:
+    """On to the lead's page, or to the list if it now belongs to somebody whose leads one does not see."""
+    if not request.principal.leads().filter(pk=lead.pk).exists():
+        return done(request, f"{lead} now belongs to {lead.owner or 'nobody'}.", reverse("leads"))
+    return done(request, text, reverse("lead", args=[lead.pk]))
+
+
+@require_POST
+@member_page
+def lead_status(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Move a lead to another status. In a list htmx gets the row anew."""
+    lead = lead_or_404(request, pk)
+    status = get_object_or_404(LeadStatus, key=request.POST.get("status", ""))
+    was = lead.status_id
+    lead = actions.change_status(lead, status, actor_of(request))
+    text = f"{lead} is {status.name} now." if was != status.pk else f"{lead} was {status.name} already."
+    if request.htmx:
+        return _row(request, lead, text)
+    return done(request, text, back_to(request, reverse("lead", args=[pk])))
+
+
+def _row(request: PageRequest, lead: Lead, text: str) -> HttpResponse:
+    row = rows_of(request.principal.leads().filter(pk=lead.pk).for_list())[0]
+    context: dict[str, Any] = {
+        "row": row,
+        "statuses": list(LeadStatus.objects.all()),
+        "has_badges": bool(panels.lead_badges),
+        "list_url": request.POST.get("next", reverse("leads")),
+    }
+    answer = render(request, "crm/leads.html#row", context)
+    answer.write(render_toast(request, Toast(text), out_of_band=True))
+    return answer
+
+
+@require_POST
+@member_page
+def lead_owner(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Give a lead to somebody else, or to nobody."""
+    lead = lead_or_404(request, pk)
+    owner = _owner(request.POST.get("owner", ""))
+    lead = actions.update_lead(lead, {"owner": owner}, actor_of(request))
+    return _saved(request, lead, f"{lead} belongs to {owner or 'nobody'} now.")
+
+
+def _owner(chosen: str) -> User | None:
+    if not chosen:
+        return None
+    found = next((user for user in members() if str(user.pk) == chosen), None)
+    if found is None:
+        raise Http404
+    return found
+
+
+@require_POST
+@member_page
+def lead_note(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Write a note, or log a call, a meeting or an e-mail."""
+    lead = lead_or_404(request, pk)
+    form = NoteForm(request.POST)
+    if form.is_valid():
+        try:
+            add_note(
+                lead,
+                form.cleaned_data["text"],
+                actor_of(request),
+                form.cleaned_data["kind"] or ActivityKind.NOTE,
+            )
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            return redirect(reverse("lead", args=[pk]) + "#timeline")
+    return _page(request, lead, form, status=422)
+
+
+@require_POST
+@member_page
+def lead_consent(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Write down that the person agreed, or did not."""
+    lead = lead_or_404(request, pk)
+    url = reverse("lead", args=[pk])
+    try:
+        lead = actions.set_consent(lead, request.POST.get("consent", ""), actor_of(request), source="web")
+    except ValidationError as refusal:
+        return refused(request, refusal, url)
+    return done(request, f"Consent of {lead} is {lead.get_consent_display().lower()} now.", url)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def lead_archive(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Ask by name, then take the lead out of every list."""
+    lead = lead_or_404(request, pk)
+    if not request.principal.can(Ability.DELETE):
+        raise PermissionDenied
+    if request.method == "POST":
+        actions.archive_lead(lead, actor_of(request))
+        return done(request, f"{lead} is archived.", reverse("leads"))
+    template = "crm/lead_archive.html#dialog" if request.htmx else "crm/lead_archive.html"
+    return render(request, template, {"lead": lead, "back_url": reverse("lead", args=[pk])})

@@ -1,0 +1,266 @@
+"""The list of leads: built-in views, filters held in the URL, sorting, pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from django.core.paginator import Page, Paginator
+from django.db.models import F
+from django.db.models.expressions import OrderBy
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from crm import panels
+from crm.access import Principal
+from crm.forms import members
+from crm.frame import NavItem
+from crm.models import Lead, LeadQuerySet, LeadStatus, LeadType, Tag, User
+from crm.panels import Badge
+from crm.reports import UNTOUCHED_AFTER, LeadCounts, lead_counts
+from crm.search import search_leads
+from crm.views.page import PageRequest, for_htmx, link_with, link_without_value, member_page
+
+PAGE_ROWS: Final = 50
+MOST_SOURCES: Final = 60
+NOBODY: Final = "nobody"
+ME: Final = "me"
+
+# The name of a view in the URL, and what its tab says.
+VIEWS: Final = {"open": "All open", "mine": "Mine", "untouched": "Untouched for a week", "all": "All"}
+SORTS: Final[dict[str, tuple[str, ...]]] = {
+    "name": ("last_name", "first_name"),
+    "organization": ("organization__name",),
+    "status": ("status__position",),
+    "source": ("source",),
+    "owner": ("owner__first_name", "owner__last_name"),
+    "touch": ("last_touch_at",),
+    "created": ("occurred_at",),
+}
+NEWEST_TOUCH: Final = "-touch"
+
+
+@dataclass(frozen=True)
+class LeadOptions:
+    """What the leads of a company can be filtered by."""
+
+    statuses: tuple[LeadStatus, ...]
+    types: tuple[LeadType, ...]
+    tags: tuple[Tag, ...]
+    owners: tuple[User, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LeadFilters:
+    """What a list of leads is asked for, read from its URL. Values that do not exist are left out."""
+
+    view: str = "open"
+    statuses: tuple[LeadStatus, ...] = ()
+    source: str = ""
+    owner: User | None = None
+    is_unowned: bool = False
+    lead_type: LeadType | None = None
+    tag: Tag | None = None
+    search: str = ""
+    sort: str = NEWEST_TOUCH
+
+    @property
+    def are_set(self) -> bool:
+        return bool(
+            self.statuses
+            or self.source
+            or self.owner
+            or self.is_unowned
+            or self.lead_type
+            or self.tag
+            or self.search
+        )
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter that is set, and the list without it."""
+
+    about: str
+    value: str
+    remove_url: str
+
+
+@dataclass(frozen=True)
+class LeadRow:
+    """A lead with what other apps say of it."""
+
+    lead: Lead
+    badge: Badge | None
+
+
+@require_safe
+@member_page
+def leads(request: PageRequest) -> HttpResponse:
+    """The list; htmx gets the part below the page's frame."""
+    principal = request.principal
+    options = lead_options(principal)
+    filters = read_filters(request.GET, options, principal)
+    counts = lead_counts(principal.leads(), principal.user)
+    page = Paginator(matching_leads(principal, filters).for_list(), PAGE_ROWS).get_page(
+        request.GET.get("page")
+    )
+    context = {
+        "filters": filters,
+        "options": options,
+        "counts": counts,
+        "tabs": _tabs(filters, counts),
+        "chips": _chips(request.GET, filters),
+        "clear_url": f"?view={filters.view}",
+        "rows": rows_of(page.object_list),
+        "page": page,
+        "has_badges": bool(panels.lead_badges),
+        "statuses": options.statuses,
+        "list_url": request.get_full_path(),
+        "params": request.GET,
+        **page_links(page, request.GET),
+    }
+    is_part = request.htmx and request.htmx.target == "list"
+    return for_htmx(render(request, "crm/leads.html#list" if is_part else "crm/leads.html", context))
+
+
+def lead_options(principal: Principal) -> LeadOptions:
+    """Everything that can be chosen in the filters: one query each."""
+    sources = (
+        principal.leads().exclude(source="").order_by("source").values_list("source", flat=True).distinct()
+    )
+    return LeadOptions(
+        statuses=tuple(LeadStatus.objects.all()),
+        types=tuple(LeadType.objects.all()),
+        tags=tuple(Tag.objects.all()),
+        owners=tuple(members()),
+        sources=tuple(sources[:MOST_SOURCES]),
+    )
+
+
+def read_filters(params: QueryDict, options: LeadOptions, principal: Principal) -> LeadFilters:
+    """The filters of a URL. A closed status or a search looks beyond the open leads by itself."""
+    statuses = tuple(status for status in options.statuses if status.key in params.getlist("status"))
+    search = " ".join(params.get("search", "").split())
+    view = params.get("view", "")
+    if view not in VIEWS:
+        view = "all" if search else "open"
+    if view == "open" and statuses:
+        view = "all"
+    owner = params.get("owner", "")
+    if owner == ME and principal.user:
+        owner = str(principal.user.pk)
+    sort = params.get("sort", NEWEST_TOUCH)
+    return LeadFilters(
+        view=view,
+        statuses=statuses,
+        source=next((source for source in options.sources if source == params.get("source")), ""),
+        owner=next((user for user in options.owners if str(user.pk) == owner), None),
+        is_unowned=owner == NOBODY,
+        lead_type=next((kind for kind in options.types if kind.key == params.get("type")), None),
+        tag=next((tag for tag in options.tags if tag.name_key == params.get("tag", "").lower()), None),
+        search=search,
+        sort=sort if sort.removeprefix("-") in SORTS else NEWEST_TOUCH,
+    )
+
+
+def matching_leads(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
+    """The leads that the filters ask for, in order."""
+    leads = _in_view(principal, filters)
+    if filters.statuses:
+        leads = leads.filter(status__in=filters.statuses)
+    if filters.source:
+        leads = leads.filter(source=filters.source)
+    if filters.owner:
+        leads = leads.owned_by(filters.owner)
+    if filters.is_unowned:
+        leads = leads.filter(owner=None)
+    if filters.lead_type:
+        leads = leads.filter(lead_type=filters.lead_type)
+    if filters.tag:
+        leads = leads.filter(lead_tags__tag=filters.tag)
+    return search_leads(leads, filters.search).order_by(*ordering(SORTS, filters.sort))
+
+
+def _in_view(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
+    leads = principal.leads()
+    if filters.view == "all":
+        return leads
+    if not filters.statuses:
+        leads = leads.open()
+    if filters.view == "mine":
+        return leads.filter(owner=principal.user)
+    if filters.view == "untouched":
+        return leads.filter(last_touch_at__lt=timezone.now() - UNTOUCHED_AFTER)
+    return leads
+
+
+def ordering(sorts: dict[str, tuple[str, ...]], sort: str) -> list[OrderBy]:
+    """What `name` or `-name` sorts by: empty values last either way, and the id to keep pages apart."""
+    is_down = sort.startswith("-")
+    fields = [F(field) for field in sorts[sort.removeprefix("-")]]
+    found = [field.desc(nulls_last=True) if is_down else field.asc(nulls_last=True) for field in fields]
+    return [*found, F("pk").desc() if is_down else F("pk").asc()]
+
+
+def rows_of(leads: Iterable[Lead]) -> list[LeadRow]:
+    """The rows of a page, with badges asked for once for all of them."""
+    found = list(leads)
+    badges = badges_of(found)
+    return [LeadRow(lead, badges.get(lead.pk)) for lead in found]
+
+
+def badges_of(leads: Sequence[Lead]) -> dict[UUID, Badge]:
+    """What other apps say of these leads; one call a page for each app."""
+    badges: dict[UUID, Badge] = {}
+    for give in panels.lead_badges:
+        badges.update(give(leads))
+    return badges
+
+
+def page_links(page: Page[Any], params: QueryDict) -> dict[str, str]:
+    """Links to the pages beside this one; "" where there is none."""
+    return {
+        "previous_url": link_with(params, page=str(page.number - 1)) if page.has_previous() else "",
+        "next_url": link_with(params, page=str(page.number + 1)) if page.has_next() else "",
+    }
+
+
+def _tabs(filters: LeadFilters, counts: LeadCounts) -> list[NavItem]:
+    numbers = {
+        "open": counts.open,
+        "mine": counts.mine,
+        "untouched": counts.untouched,
+        "all": counts.everyone,
+    }
+    url = reverse("leads")
+    return [
+        NavItem(label, f"{url}?view={view}", "users", count=numbers[view], current=view == filters.view)
+        for view, label in VIEWS.items()
+    ]
+
+
+def _chips(params: QueryDict, filters: LeadFilters) -> list[Chip]:
+    chips = [
+        Chip("Status is", status.name, link_without_value(params, "status", status.key))
+        for status in filters.statuses
+    ]
+    single = {
+        "search": ("Found by", filters.search),
+        "source": ("Source is", filters.source),
+        "owner": ("Owner is", str(filters.owner or ("nobody" if filters.is_unowned else ""))),
+        "type": ("Type is", str(filters.lead_type or "")),
+        "tag": ("Tagged", str(filters.tag or "")),
+    }
+    chips += [
+        Chip(about, value, link_with(params, **{name: None}))
+        for name, (about, value) in single.items()
+        if value
+    ]
+    return chips
