@@ -55,14 +55,14 @@ class Command(BaseCommand):
                 self._say("Stopping …")
         self._say("Stopped.")
 
-    def _prepare(self, *, demo_wanted: bool) -> tuple[str, str] | None:
+    def _prepare(self, *, demo_wanted: bool) -> demo.Login | None:
         """Database, static files, demo company, as they should be. Returns the demo's login, if any."""
         try:
             call_command("migrate", interactive=False, verbosity=0)
         except OperationalError as error:
             raise CommandError(f"The database does not answer: {str(error).strip()}") from error
         assets.collect()
-        login = demo.load_once() if demo_wanted else None
+        login = demo.load_once() if demo_wanted else demo.login()
         if _is_first_run():
             # The programs inherit it; the first-run page asks for it, unless it listens on loopback only.
             os.environ.setdefault("SETUP_CODE", secrets.token_hex(4))
@@ -70,10 +70,10 @@ class Command(BaseCommand):
         connections.close_all()
         return login
 
-    def _greet(self, address: Address, login: tuple[str, str] | None) -> None:
+    def _greet(self, address: Address, login: demo.Login | None) -> None:
         self._say(f"\nLeadMachine is at http://{address.reachable}")
         if login:
-            self._say(f"Sign in as {login[0]} with the password {login[1]}")
+            self._say(f"Sign in as {login.email} with the password {login.password}")
         elif _is_first_run():
             self._say("Open it to create your company and its owner.")
             if not address.is_loopback:
