@@ -52,6 +52,11 @@ def is_current(stored: str) -> bool:
     return _parts(stored)[0] == next(iter(_ring(tuple(settings.FIELD_KEYS))))
 
 
+def key_id(stored: str) -> str:
+    """The name of the key a secret is under. Raises VaultError for what is no stored secret."""
+    return _parts(stored)[0]
+
+
 def check_ring(entries: list[str]) -> None:
     """Raise VaultError, saying what is wrong, unless every entry is `kid:key` with 32 bytes of base64url."""
     _ring(tuple(entries))
