@@ -1,0 +1,64 @@
+"""`manage.py deliver`: the delivery loop without Celery. The rows are the queue, so it may run beside workers."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+
+from capi import delivery
+
+
+class Command(BaseCommand):
+    """A request under way is finished before it stops; what is left waits in its row."""
+
+    help = "Sends what is due, again and again, until it is stopped."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--until-empty", action="store_true", help="stop when nothing is due any more")
+
+    def handle(self, *, until_empty: bool, **options: Any) -> None:
+        stopped = _stop_on_signal()
+        while not stopped.is_set():
+            more = self._round(stopped, may_fail=not until_empty)
+            if until_empty and not more:
+                return
+            if not more:
+                stopped.wait(settings.DELIVERY_POLL_SECONDS)
+
+    def _round(self, stopped: threading.Event, *, may_fail: bool) -> bool:
+        """A turn for every company with work, unless told to stop; whether more is due at once."""
+        close_old_connections()
+        more = False
+        try:
+            for company in delivery.companies_with_work():
+                if stopped.is_set():
+                    break
+                more = delivery.deliver_turn(company) or more
+        except (OperationalError, InterfaceError) as error:
+            # The database may come back; the leases see to what was under way.
+            if not may_fail:
+                raise
+            self.stderr.write(f"The database does not answer ({type(error).__name__}). Trying again.")
+            connection.close()
+        return more
+
+
+def _stop_on_signal() -> threading.Event:
+    """An event that is set by Ctrl-C or SIGTERM; a second Ctrl-C ends the process at once."""
+    stopped = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+    return stopped
