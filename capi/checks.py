@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, register
 from django.utils import timezone
 
 from capi import vault, versions
@@ -65,9 +67,9 @@ def check_linkedin_version(**kwargs: Any) -> list[CheckMessage]:
         return []
     if left < 0:
         text = f"LinkedIn has retired API version {version}: every event is held until a newer one is set."
-        return [Warning(text, hint=hint, id="capi.W001")]
+        return [checks.Warning(text, hint=hint, id="capi.W001")]
     text = f"LinkedIn retires API version {version} in {left} days; after that every event is held."
-    return [Warning(text, hint=hint, id="capi.W002")]
+    return [checks.Warning(text, hint=hint, id="capi.W002")]
 
 
 @register()
@@ -82,14 +84,13 @@ def check_poll_seconds(**kwargs: Any) -> list[CheckMessage]:
 @register()
 def check_timing_chain(**kwargs: Any) -> list[CheckMessage]:
     """Each time must end before the next, or an event is sent twice without a fault."""
-    chain = list(timing_chain())
     return [
         Error(
             f"{name} ({seconds:g} s) must be shorter than {next_name} ({next_seconds:g} s).",
             hint="Restore the times in leadmachine/settings.py, capi/linkedin.py and capi/claiming.py.",
             id="capi.E006",
         )
-        for (name, seconds), (next_name, next_seconds) in zip(chain, chain[1:], strict=False)
+        for (name, seconds), (next_name, next_seconds) in pairwise(timing_chain())
         if seconds >= next_seconds
     ]
 
@@ -99,7 +100,7 @@ def timing_chain() -> Iterator[tuple[str, float]]:
     from capi.claiming import LEASE_SECONDS
     from capi.linkedin import LinkedInClient
 
-    client = LinkedInClient.__init__.__kwdefaults__
+    client = LinkedInClient.__init__.__kwdefaults__ or {}
     yield "the time to connect", client["connect_timeout"]
     yield "the longest silence of LinkedIn", client["read_timeout"]
     yield "the whole request", client["wall_clock"]
@@ -121,7 +122,10 @@ def check_tasks(**kwargs: Any) -> list[CheckMessage]:
         "CELERY_ACCEPT_CONTENT": ["json"],
     }
     wrong = [name for name, value in wanted.items() if getattr(settings, name, None) != value]
-    if settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("visibility_timeout") != settings.CELERY_VISIBILITY_TIMEOUT:
+    if (
+        settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("visibility_timeout")
+        != settings.CELERY_VISIBILITY_TIMEOUT
+    ):
         wrong.append("CELERY_BROKER_TRANSPORT_OPTIONS['visibility_timeout']")
     return [
         Error(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core import checks
+from django.core.checks import CheckMessage, Error, register
 from django.http.request import validate_host
 
 from capi.base_url import BaseUrl
@@ -58,7 +59,7 @@ def check_allowed_hosts(**kwargs: Any) -> list[CheckMessage]:
     """A foreign Host header must not end up in links, and the public one must be let in."""
     if "*" in settings.ALLOWED_HOSTS:
         return [
-            Warning(
+            checks.Warning(
                 "ALLOWED_HOSTS lets every Host header in, so links can be made to point elsewhere.",
                 hint="Name the hosts that people open, separated by commas.",
                 id="leadmachine.W001",
@@ -67,7 +68,7 @@ def check_allowed_hosts(**kwargs: Any) -> list[CheckMessage]:
     url = BaseUrl.read(settings.PUBLIC_URL)
     if url and not validate_host(_as_header(url.host), settings.ALLOWED_HOSTS):
         return [
-            Warning(
+            checks.Warning(
                 "ALLOWED_HOSTS leaves out the host of PUBLIC_URL, so that address answers 400 to everybody.",
                 hint=f"Add {url.host} to ALLOWED_HOSTS, or unset it.",
                 id="leadmachine.W002",
