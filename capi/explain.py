@@ -37,6 +37,8 @@ class Explanation:
     at: datetime | None = None
     event: ConversionEvent | None = None
     action: Cure | None = None
+    can_preview: bool = False
+    """Whether what will be sent can be shown already."""
 
     @property
     def tone(self) -> str:
@@ -133,7 +135,9 @@ def _of_event(event: ConversionEvent) -> Explanation:
     state = _STATES[event.status]
     explanation = Explanation(event.rule, state, "", event=event, action=story.cure(event))
     if state == "sent":
-        return replace(explanation, sentence=f"Accepted as {event.rule.name}{_with(event)}.", at=event.accepted_at)
+        return replace(
+            explanation, sentence=f"Accepted as {event.rule.name}{_with(event)}.", at=event.accepted_at
+        )
     return replace(explanation, sentence=story.sentence(event, timezone.now()))
 
 
@@ -149,10 +153,10 @@ def _without_event(rule: Rule, lead: Lead, deal: Deal | None, company: Company) 
     if not rule.is_active:
         return _never(rule, "the rule is off.")
     if lead.status.category in (StatusCategory.WON, StatusCategory.LOST):
-        return Explanation(
-            rule, "future", f"A lead's status tells LinkedIn nothing of a sale. Create a deal to report {_NOUNS[rule.event]}."
-        )
-    return Explanation(rule, "future", f"No deal yet. Create a deal to report {_NOUNS[rule.event]}.")
+        why = "A lead's status tells LinkedIn nothing of a sale."
+    else:
+        why = "No deal yet."
+    return Explanation(rule, "future", f"{why} Create a deal to report {_NOUNS[rule.event]}.")
 
 
 _NOUNS: dict[str, str] = {
@@ -168,7 +172,8 @@ def _of_lead(rule: Rule, lead: Lead, company: Company) -> Explanation:
     if not rule.is_active:
         return _never(rule, "the rule is off.")
     if happened is None:
-        return Explanation(rule, "future", f"Will be sent as {rule.name} when they are first qualified.{_but(lead, company)}")
+        text = f"Will be sent as {rule.name} when they are first qualified.{_but(lead, company)}"
+        return Explanation(rule, "future", text, can_preview=True)
     if lead.origin == "import":
         return _never(rule, "they came by an import that did not report to LinkedIn.")
     did = "were added" if rule.event == CrmEvent.LEAD_CREATED else "were qualified"
@@ -189,7 +194,9 @@ def _of_deal(rule: Rule, deal: Deal, lead: Lead | None, company: Company) -> Exp
     if happened is None:
         return _of_open_deal(rule, deal, lead, company)
     if lead is None:
-        return Explanation(rule, "future", "LinkedIn is told about a person, and this deal has none. Add a lead.")
+        return Explanation(
+            rule, "future", "LinkedIn is told about a person, and this deal has none. Add a lead."
+        )
     if deal.origin == "import":
         return _never(rule, "the deal came by an import that did not report to LinkedIn.")
     if happened < rule.created_at:
@@ -197,7 +204,11 @@ def _of_deal(rule: Rule, deal: Deal, lead: Lead | None, company: Company) -> Exp
     return _never(rule, f"the rule was off when the deal was {_DONE[rule.event]}.")
 
 
-_DONE: dict[str, str] = {CrmEvent.DEAL_CREATED: "created", CrmEvent.DEAL_WON: "won", CrmEvent.DEAL_LOST: "lost"}
+_DONE: dict[str, str] = {
+    CrmEvent.DEAL_CREATED: "created",
+    CrmEvent.DEAL_WON: "won",
+    CrmEvent.DEAL_LOST: "lost",
+}
 
 
 def _happened(rule: Rule, deal: Deal) -> datetime | None:
@@ -214,8 +225,11 @@ def _of_open_deal(rule: Rule, deal: Deal, lead: Lead | None, company: Company) -
     wait = company.settle_minutes
     when = f"{wait} min after it is {word}" if wait else f"as soon as it is {word}"
     if lead is None:
-        return Explanation(rule, "future", "LinkedIn is told about a person, and this deal has none. Add a lead.")
-    return Explanation(rule, "future", f"Will be sent as {rule.name}{_value(rule, deal)}, {when}.{_but(lead, company)}")
+        return Explanation(
+            rule, "future", "LinkedIn is told about a person, and this deal has none. Add a lead."
+        )
+    text = f"Will be sent as {rule.name}{_value(rule, deal)}, {when}.{_but(lead, company)}"
+    return Explanation(rule, "future", text, can_preview=True)
 
 
 def _value(rule: Rule, deal: Deal) -> str:

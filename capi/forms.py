@@ -41,7 +41,10 @@ class SandboxTokenForm(TokenForm):
 
     kind = forms.ChoiceField(
         label="It is a token of",
-        choices=[(ConnectionKind.SANDBOX, "the built-in sandbox"), (ConnectionKind.DIRECT, "a LinkedIn ad account")],
+        choices=[
+            (ConnectionKind.SANDBOX, "the built-in sandbox"),
+            (ConnectionKind.DIRECT, "a LinkedIn ad account"),
+        ],
         initial=ConnectionKind.SANDBOX,
         widget=forms.RadioSelect,
     )
@@ -54,7 +57,9 @@ class RuleForm(forms.Form):
     conversion_id = forms.CharField(
         label="Conversion", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "off"})
     )
-    name = forms.CharField(max_length=120, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    name = forms.CharField(
+        max_length=120, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
     value = forms.ChoiceField(choices=ValuePolicy.choices)
     fixed_amount = forms.CharField(
         label="Amount", max_length=30, required=False, widget=forms.TextInput(attrs={"inputmode": "decimal"})
@@ -62,7 +67,7 @@ class RuleForm(forms.Form):
     fixed_currency = forms.ChoiceField(
         label="Currency", required=False, choices=[("", "Choose…"), *((code, code) for code in CURRENCIES)]
     )
-    repeat = forms.ChoiceField(label="If it happens again", choices=Repeat.choices, required=False)
+    repeat = forms.ChoiceField(label="Tell LinkedIn", choices=Repeat.choices, initial=Repeat.ONCE)
 
     def changes(self) -> RuleChanges:
         """What the operation is asked for."""
@@ -83,9 +88,14 @@ class RuleForm(forms.Form):
 class RuleEditForm(RuleForm):
     """Everything that can be said of a rule, with the conditions that narrow it."""
 
-    is_active = forms.BooleanField(label="Active", required=False, help_text="Off: nothing is recorded for it.")
+    is_active = forms.BooleanField(
+        label="Active", required=False, help_text="Off: nothing is recorded for it."
+    )
     sources = forms.CharField(
-        label="Only these sources", max_length=600, required=False, help_text="Apart by commas. Empty: any source."
+        label="Only these sources",
+        max_length=600,
+        required=False,
+        help_text="Apart by commas. Empty: any source.",
     )
     types = forms.MultipleChoiceField(
         label="Only these types", required=False, widget=forms.CheckboxSelectMultiple
@@ -94,7 +104,10 @@ class RuleEditForm(RuleForm):
         label="Only with one of these tags", max_length=600, required=False, help_text="Apart by commas."
     )
     countries = forms.CharField(
-        label="Only these countries", max_length=600, required=False, help_text="Codes apart by commas: DE, AT, CH."
+        label="Only these countries",
+        max_length=600,
+        required=False,
+        help_text="Codes apart by commas: DE, AT, CH.",
     )
     pipelines = forms.MultipleChoiceField(
         label="Only these pipelines", required=False, widget=forms.CheckboxSelectMultiple
@@ -108,11 +121,13 @@ class RuleEditForm(RuleForm):
     )
 
     def __init__(self, *args: Any, rule: Rule, **kwargs: Any) -> None:
-        super().__init__(*args, initial=_of_rule(rule), **kwargs)
+        kwargs["initial"] = _of_rule(rule)
+        super().__init__(*args, **kwargs)
         types = LeadType.objects.values_list("key", "name")
         pipelines = Pipeline.objects.values_list("key", "name")
         self.fields["types"].choices = list(types)  # type: ignore[attr-defined]
         self.fields["pipelines"].choices = list(pipelines)  # type: ignore[attr-defined]
+        self.fields["name"].required = True
         if rule.event not in _REPEATED:
             del self.fields["repeat"]
         if not rule.event.startswith("deal_"):
@@ -157,7 +172,9 @@ class FilterForm(forms.Form):
     rule = forms.ChoiceField(required=False)
     held_by = forms.ChoiceField(label="Held by", required=False, choices=[("", "Anything"), *Holder.choices])
     is_test = forms.ChoiceField(
-        label="Test events", required=False, choices=[("", "Shown"), ("no", "Left out"), ("yes", "Only these")]
+        label="Test events",
+        required=False,
+        choices=[("", "Shown"), ("no", "Left out"), ("yes", "Only these")],
     )
     since = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))

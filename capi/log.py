@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -142,12 +142,7 @@ class Filters:
     def counts(self) -> list[StatusCount]:
         """All, then one for each status, counted under the other filters; one query."""
         by_status = Counter(
-            dict(
-                self.rows(with_status=False)
-                .order_by()
-                .values_list("status")
-                .annotate(count=Count("pk"))
-            )
+            dict(self.rows(with_status=False).order_by().values_list("status").annotate(count=Count("pk")))
         )
         every = StatusCount("", "All", sum(by_status.values()))
         return [
@@ -240,7 +235,7 @@ def _parse(cursor: str) -> tuple[str, datetime, UUID]:
     digits, _, key = rest.partition("-")
     pk = _uuid(key)
     if direction not in ("n", "o") or not digits.isdigit() or len(digits) > 17 or pk is None:
-        return "", datetime.min, UUID(int=0)
+        return "", datetime.min.replace(tzinfo=UTC), UUID(int=0)
     # Not from a float: microseconds must survive the way there and back.
     return direction, datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(digits)), pk
 
@@ -258,8 +253,7 @@ def _moment(text: str, *, is_end: bool = False) -> datetime | None:
         if moment := parse_datetime(text) if "T" in text or " " in text else None:
             return moment if moment.tzinfo else timezone.make_aware(moment)
         if day := parse_date(text):
-            midnight = datetime(day.year, day.month, day.day) + timedelta(days=int(is_end))
-            return timezone.make_aware(midnight)
+            return timezone.make_aware(datetime.combine(day + timedelta(days=int(is_end)), time.min))
     except (ValueError, OverflowError):
         return None
     return None

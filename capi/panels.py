@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -38,6 +39,7 @@ class Line:
     explanation: Explanation
     action: Cure | None
     preview_url: str
+    label: str
 
 
 @panels.lead_panels.append
@@ -48,7 +50,7 @@ def lead_card(principal: Principal, lead: Lead) -> Panel | None:
         return None
     context = {
         "ready": readiness(lead, principal.company),
-        "lines": [_line(principal, one, f"?lead={lead.pk}") for one in explanations],
+        "lines": _lines(principal, explanations, f"?lead={lead.pk}"),
         **_shared(principal),
     }
     return Panel("capi/panels/lead.html", context)
@@ -61,7 +63,7 @@ def deal_card(principal: Principal, deal: Deal) -> Panel | None:
     if not explanations and not principal.can(Ability.SEE_LINKEDIN):
         return None
     first = explain.most_important(explanations)
-    lines = [_line(principal, one, f"?deal={deal.pk}") for one in explanations]
+    lines = _lines(principal, explanations, f"?deal={deal.pk}")
     context = {
         "first": next((line for line in lines if line.explanation is first), None),
         "chain": trail.chain(_complete(first.event)) if first and first.event else [],
@@ -79,15 +81,22 @@ def _shared(principal: Principal) -> dict[str, object]:
     }
 
 
-def _line(principal: Principal, explanation: Explanation, about: str) -> Line:
+def _lines(principal: Principal, explanations: Sequence[Explanation], about: str) -> list[Line]:
+    """A line for each; rules that share an event are told apart by their names."""
+    events = Counter(one.rule.event for one in explanations)
+    return [_line(principal, one, about, is_alone=events[one.rule.event] == 1) for one in explanations]
+
+
+def _line(principal: Principal, explanation: Explanation, about: str, *, is_alone: bool) -> Line:
     # What leads to a record is for everybody who sees it; the rest is for those who manage.
     action = explanation.action
     if action and not principal.can(Ability.MANAGE) and not _is_open_to_all(action):
         action = None
     preview = ""
-    if explanation.state == "future" and explanation.rule.is_active and explanation.sentence.startswith("Will"):
+    if explanation.can_preview:
         preview = reverse("linkedin_preview", args=[explanation.rule.pk]) + about
-    return Line(explanation, action, preview)
+    event = explanation.rule.get_event_display()
+    return Line(explanation, action, preview, event if is_alone else f"{event}, {explanation.rule.name}")
 
 
 def _is_open_to_all(action: Cure) -> bool:
@@ -217,7 +226,9 @@ def _todo_of_holds() -> ToDo | None:
         url = reverse("linkedin_rule", args=[worst["rule"]])
         return ToDo(f"{_events(worst['count'])} for the rule {worst['rule__name']}. {fuse}", url, "Fix rule")
     url = f"{reverse('linkedin_events')}?status=held"
-    return ToDo(f"{_events(worst['count'])}: LinkedIn retired the API version in use. {fuse}", url, "See them")
+    return ToDo(
+        f"{_events(worst['count'])}: LinkedIn retired the API version in use. {fuse}", url, "See them"
+    )
 
 
 def _todo_of_losses() -> ToDo | None:
@@ -248,8 +259,10 @@ def nav_item(principal: Principal, path: str) -> NavItem | None:
     if not principal.can(Ability.SEE_LINKEDIN):
         return None
     connection = Connection.objects.first()
-    held = ConversionEvent.objects.real().filter(status=Status.HELD).aggregate(
-        all=Count("pk"), stopped=Count("pk", filter=Q(held_by=Holder.APP))
+    held = (
+        ConversionEvent.objects.real()
+        .filter(status=Status.HELD)
+        .aggregate(all=Count("pk"), stopped=Count("pk", filter=Q(held_by=Holder.APP)))
     )
     state, words = _health(connection, held["all"], held["stopped"])
     url = reverse("linkedin_setup")
@@ -359,7 +372,9 @@ def told_stages(pipeline: Pipeline) -> frozenset[UUID]:
     stages = list(Stage.objects.filter(pipeline=pipeline).order_by("position", "id"))
     told = set()
     if CrmEvent.DEAL_CREATED in listening:
-        told |= {stage.pk for stage in stages if stage.kind == StageKind.OPEN and stage == _first_open(stages)}
+        told |= {
+            stage.pk for stage in stages if stage.kind == StageKind.OPEN and stage == _first_open(stages)
+        }
     if pipeline.counts_as_sales:
         told |= {stage.pk for stage in stages if _OUTCOMES.get(StageKind(stage.kind)) in listening}
     return frozenset(told)
@@ -388,7 +403,9 @@ def move_note(deal: Deal) -> Note | None:
         left = event.settles_at - timezone.now()
         minutes = max(round(left.total_seconds() / 60), 1)
         return Note(
-            f"LinkedIn will be told in {minutes} min.", reverse("linkedin_send_now", args=[event.pk]), "Send now"
+            f"LinkedIn will be told in {minutes} min.",
+            reverse("linkedin_send_now", args=[event.pk]),
+            "Send now",
         )
     if event.status == Status.ACCEPTED:
         return Note("LinkedIn was told of this before and is not told again.")

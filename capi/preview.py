@@ -57,4 +57,3 @@ def _shown(facts: payload.Facts, rule: Rule, subject: identity.Subject, company:
         return shown
     stopped = payload.Missing(obstacle.code, sentence(obstacle.code), blocks=True)
     return replace(shown, missing=(stopped, *shown.missing))
-

@@ -46,7 +46,9 @@ def readiness(lead: Lead, company: Company | None = None) -> Readiness:
     """
     company = company or lead.company
     level, word, tone, sentence = _verdict(lead, company)
-    icon = {"good": "check-circle", "warn": "exclamation-triangle", "bad": "x-circle"}.get(tone, "minus-circle")
+    icon = {"good": "check-circle", "warn": "exclamation-triangle", "bad": "x-circle"}.get(
+        tone, "minus-circle"
+    )
     return Readiness(level, word, tone, icon, sentence, _checks(lead))
 
 
@@ -61,7 +63,12 @@ def _verdict(lead: Lead, company: Company) -> tuple[int, str, Tone, str]:
     if consent_obstacle(lead, company):
         return 2, "Consent unknown", "warn", "Events wait until consent is recorded."
     if not email:
-        return 3, "No e-mail", "warn", "The click id identifies them; an e-mail would make a match more likely."
+        return (
+            3,
+            "No e-mail",
+            "warn",
+            "The click id identifies them; an e-mail would make a match more likely.",
+        )
     if strong:
         return 4, "Ready", "good", "LinkedIn gets everything it can match."
     word = "No click id" if company.enhanced_matching and _has_name(lead) else "E-mail only"
@@ -95,7 +102,11 @@ def _checks(lead: Lead) -> tuple[Check, ...]:
         Check("E-mail", bool(lead.email)),
         Check("Click id", bool(lead.li_fat_id), _age(lead)),
         Check("Name", _has_name(lead)),
-        Check("Consent", lead.consent == Consent.GRANTED, "" if lead.consent == Consent.GRANTED else lead.consent),
+        Check(
+            "Consent",
+            lead.consent == Consent.GRANTED,
+            "" if lead.consent == Consent.GRANTED else lead.consent,
+        ),
     )
     if not lead.lead_gen_response:
         return checks

@@ -33,15 +33,21 @@ class FaultButton:
     order: dict[str, Any]
 
 
+def _answer(status: int, **headers: str) -> dict[str, Any]:
+    return {"kind": "status", "status": status, "headers": headers}
+
+
+_SILENCE: Final = {"kind": "timeout", "after_accept": True, "seconds": 25}
+_ONE_REFUSED: Final = {"kind": "element_status", "statuses": [400]}
 FAULTS: Final = (
-    FaultButton("429", "Slow us down", "429, asks to come back in 20 s", {"kind": "status", "status": 429, "headers": {"Retry-After": "20"}}),
-    FaultButton("500", "Fail", "500, a fault of LinkedIn's own", {"kind": "status", "status": 500}),
-    FaultButton("timeout", "Do not answer", "stored, then silence: outcome unknown", {"kind": "timeout", "after_accept": True, "seconds": 25}),
+    FaultButton("429", "Slow us down", "429, come back in 20 s", _answer(429, **{"Retry-After": "20"})),
+    FaultButton("500", "Fail", "500, a fault of LinkedIn's own", _answer(500)),
+    FaultButton("timeout", "Do not answer", "stored, then silence: outcome unknown", _SILENCE),
     FaultButton("garbage", "Answer garbage", "200 with a page of HTML", {"kind": "garbage"}),
-    FaultButton("426", "Retire the API version", "426, everything is held", {"kind": "status", "status": 426}),
-    FaultButton("403", "Deny the ad account", "403, the rule is held", {"kind": "status", "status": 403}),
-    FaultButton("element", "Refuse one event", "400 for the first element", {"kind": "element_status", "statuses": [400]}),
-)  # fmt: skip
+    FaultButton("426", "Retire the API version", "426, everything is held", _answer(426)),
+    FaultButton("403", "Deny the ad account", "403, the rule is held", _answer(403)),
+    FaultButton("element", "Refuse one event", "400 for the first element", _ONE_REFUSED),
+)
 _BY_KEY: Final = {button.key: button for button in FAULTS}
 
 
@@ -80,13 +86,14 @@ def sandbox_page(request: HttpRequest) -> HttpResponse:
     control = SandboxControl(settings.SANDBOX_URL, key=settings.SANDBOX_CONTROL_KEY, timeout=3.0)
     try:
         if request.method == "POST":
-            show_toast(request, Toast(_order(control, request.POST.get("do", ""), request.POST.get("times", ""))))
+            said = _order(control, request.POST.get("do", ""), request.POST.get("times", ""), _token(request))
+            show_toast(request, Toast(said))
             return redirect("sandbox")
         context = _looked(control)
     except requests.RequestException:
-        context = {"is_away": True, "url": settings.SANDBOX_URL}
+        context = {"is_away": True, "address": settings.SANDBOX_URL}
     except ControlRefused as error:
-        context = {"is_away": True, "url": settings.SANDBOX_URL, "said": str(error)}
+        context = {"is_away": True, "address": settings.SANDBOX_URL, "said": str(error)}
     return render(request, "capi/sandbox.html", context)
 
 
@@ -100,6 +107,16 @@ def _may_see(request: HttpRequest) -> bool:
         return Connection.objects.filter(kind=ConnectionKind.SANDBOX).exists()
 
 
+def _token(request: HttpRequest) -> str:
+    """The token that the sandbox page revokes and grants: the company's own, where its connection is the sandbox."""
+    principal: Principal | None = getattr(request, "principal", None)
+    if principal is None:
+        return SANDBOX_TOKEN
+    with company_scope(principal.company):
+        connection = Connection.objects.filter(kind=ConnectionKind.SANDBOX).exclude(token_sealed="").first()
+    return connection.token() if connection else SANDBOX_TOKEN
+
+
 def _looked(control: SandboxControl) -> dict[str, Any]:
     received = control.received(SHOWN, path="conversionEvents")
     return {
@@ -108,11 +125,11 @@ def _looked(control: SandboxControl) -> dict[str, Any]:
         "faults": control.faults(),
         "world": control.world(),
         "buttons": FAULTS,
-        "url": settings.SANDBOX_URL,
+        "address": settings.SANDBOX_URL,
     }
 
 
-def _order(control: SandboxControl, order: str, times: str) -> str:
+def _order(control: SandboxControl, order: str, times: str, token: str) -> str:
     """Do what a button says; returns the sentence for the toast."""
     if button := _BY_KEY.get(order):
         count = int(times) if times.isdigit() and 1 <= int(times) <= 100 else 1
@@ -120,11 +137,11 @@ def _order(control: SandboxControl, order: str, times: str) -> str:
         control.fault(options.pop("kind"), **options)
         return f"{button.label}: {'the next request' if count == 1 else f'the next {count} requests'}."
     if order == "revoke":
-        control.revoke_token(SANDBOX_TOKEN)
+        control.revoke_token(token)
         return "The sandbox's token is revoked: it now answers 401."
     if order == "grant":
         world = control.world()
-        control.add_token(SANDBOX_TOKEN, [account["id"] for account in world["accounts"]])
+        control.add_token(token, [account["id"] for account in world["accounts"]])
         return "The sandbox's token is valid again."
     if order == "mend":
         control.clear_faults()

@@ -73,7 +73,7 @@ def icon(event: ConversionEvent) -> str:
 
 def cure(event: ConversionEvent) -> Cure | None:
     """The one action that helps; None where time does it, or nothing can. `event.rule` should be at hand."""
-    if event.is_settling:
+    if event.is_settling and event.settles_at and event.settles_at > timezone.now():
         return Cure("Send now", reverse("linkedin_send_now", args=[event.pk]), is_post=True)
     if event.status == Status.HELD:
         return _cure_of_hold(event)

@@ -79,7 +79,9 @@ class Trail:
 def trail(event: ConversionEvent) -> Trail:
     """Follow an event, loaded with `for_log`, in a fixed number of queries."""
     person = event.told_lead or event.lead
-    deliveries = list(Delivery.objects.filter(event=event).select_related("attempt").order_by("attempt__at", "pk"))
+    deliveries = list(
+        Delivery.objects.filter(event=event).select_related("attempt").order_by("attempt__at", "pk")
+    )
     steps = [_happened(event), _rule(event)]
     if person is not None:
         steps += [_consent(person, event), *_who(person, event)]
@@ -113,7 +115,15 @@ _STOPPED_BY_REASON = {
     "rule_deleted": "The rule",
     "undone": "It happened",
 }
-_ABOUT_PERSON = {"no_identifier", "test_lead", "internal_lead", "spam_lead", "archived_lead", "sample_lead", "erased"}
+_ABOUT_PERSON = {
+    "no_identifier",
+    "test_lead",
+    "internal_lead",
+    "spam_lead",
+    "archived_lead",
+    "sample_lead",
+    "erased",
+}
 
 
 def _stopped(links: list[Link], event: ConversionEvent) -> list[Link]:
@@ -156,7 +166,7 @@ def _identity(event: ConversionEvent, person: Lead) -> str:
     name = person.first_name or person.full_name
     if not known:
         return f"{name}, nothing to recognise them by"
-    return f"{name}, by {' and '.join(_IDENTIFIERS[one] for one in known)}"
+    return f"{name}, by {_listed(known)}"
 
 
 _IDENTIFIERS = {
@@ -165,6 +175,12 @@ _IDENTIFIERS = {
     "email": "e-mail",
     "name": "name",
 }
+
+
+def _listed(identifiers: list[str]) -> str:
+    """LinkedIn form, click id and e-mail."""
+    words = [_IDENTIFIERS[one] for one in identifiers]
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _identifiers_of(person: Lead) -> list[str]:
@@ -199,7 +215,9 @@ def _happened(event: ConversionEvent) -> Step:
 def _activity(event: ConversionEvent, kind: str) -> Activity | None:
     """The line of the timeline that this event came from: the one nearest to its time."""
     about = Q(deal_id=event.deal_id) if event.deal_id else Q(lead_id=event.lead_id, deal=None)
-    near = Q(at__gte=event.happened_at - timedelta(seconds=2), at__lte=event.happened_at + timedelta(seconds=2))
+    near = Q(
+        at__gte=event.happened_at - timedelta(seconds=2), at__lte=event.happened_at + timedelta(seconds=2)
+    )
     lines = Activity.objects.filter(about, kind=kind).select_related("actor")
     if kind == ActivityKind.CREATED:
         return lines.order_by("at").first()
@@ -245,11 +263,19 @@ def _consent(person: Lead, event: ConversionEvent) -> Step:
 
 def _who(person: Lead, event: ConversionEvent) -> list[Step]:
     other = event.told_lead_id and event.told_lead_id != event.lead_id
-    instead = f"{event.lead} has nothing to be recognised by, so LinkedIn is told of {person}. " if other else ""
+    instead = (
+        f"{event.lead} has nothing to be recognised by, so LinkedIn is told of {person}. " if other else ""
+    )
     if not event.identifiers:
-        text = "No identifier" if event.reason == "no_identifier" else "Identifiers are looked up when it is sent"
-        return [Step("solid-finger-print", instead + text, tone="warn" if event.reason == "no_identifier" else "")]
-    known = " and ".join(_IDENTIFIERS[one] for one in event.identifiers)
+        text = (
+            "No identifier"
+            if event.reason == "no_identifier"
+            else "Identifiers are looked up when it is sent"
+        )
+        return [
+            Step("solid-finger-print", instead + text, tone="warn" if event.reason == "no_identifier" else "")
+        ]
+    known = _listed(event.identifiers)
     age = _click_age(person) if "click_id" in event.identifiers else ""
     return [Step("solid-finger-print", f"{instead}Recognised by {known}{age}", tone="good")]
 
@@ -317,4 +343,3 @@ def hash_notes(person: Lead | None) -> dict[str, str]:
     if person is None:
         return {}
     return {hashing.email(email.address): email.address for email in person.emails.all()}
-

@@ -8,11 +8,11 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRefresh
 
 from capi.log import Summary
 from crm.access import Ability
@@ -22,20 +22,21 @@ from crm.views.page import PageRequest, for_htmx, member_page
 
 P = ParamSpec("P")
 View = Callable[Concatenate[PageRequest, P], HttpResponse]
+OpenView = Callable[Concatenate[HttpRequest, P], HttpResponse]
 READ = ("GET", "HEAD")
 
 
-def linkedin_page(ability: Ability, *methods: str) -> Callable[[View[P]], Callable[Concatenate[HttpRequest, P], HttpResponse]]:
+def linkedin_page(ability: Ability, *methods: str) -> Callable[[View[P]], OpenView[P]]:
     """A page for members who have `ability`; others are refused in words. `methods` default to reading."""
 
-    def decorate(view: View[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    def decorate(view: View[P]) -> OpenView[P]:
         @wraps(view)
         def guarded(request: PageRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             if not request.principal.can(ability):
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
-        return require_http_methods(list(methods or READ))(member_page(guarded))
+        return require_http_methods(list(methods or READ))(member_page(guarded))  # type: ignore[arg-type]
 
     return decorate
 
@@ -68,10 +69,8 @@ def show_dialog(
 
 
 def finish(request: PageRequest, text: str, url: str, *, lead: str = "", state: Any = "good") -> HttpResponse:
-    """After a form: go to `url` and say there what happened, also from inside the dialog."""
+    """After a form: go to `url` and say there what happened. From inside a dialog: load the page under it again."""
     show_toast(request, Toast(text, lead=lead, state=state))
     if request.htmx:
-        return HttpResponseClientRedirect(url)
-    response = HttpResponse(status=302)
-    response["Location"] = url
-    return response
+        return HttpResponseClientRefresh()
+    return HttpResponseRedirect(url)

@@ -194,4 +194,3 @@ def resend_all(request: PageRequest) -> HttpResponse:
         "danger": False,
     }
     return show_dialog(request, "capi/confirm.html", context)
-

@@ -29,7 +29,9 @@ from crm.views.page import PageRequest, actor_of, back_to, member_page, refused
 
 SETUP: Final = "linkedin_setup"
 # A person waits for this page, so LinkedIn gets less time than it has for events.
-READ_SECONDS: Final = {"connect_timeout": 3.0, "read_timeout": 5.0, "wall_clock": 8.0}
+CONNECT_SECONDS: Final = 3.0
+READ_SECONDS: Final = 5.0
+ALL_SECONDS: Final = 8.0
 
 
 def _rule(pk: UUID) -> Rule:
@@ -66,7 +68,9 @@ def switch_rule(request: PageRequest, pk: UUID) -> HttpResponse:
     text = f"LinkedIn is {'told' if is_on else 'no longer told'} of {rule.get_event_display().lower()}."
     if is_on and rule.event == CrmEvent.DEAL_LOST:
         text += " Check that no campaign is attached to its conversion."
-    return finish(request, text, reverse(SETUP) + "#rules", lead=f"{rule.name} is {'on' if is_on else 'off'}.")
+    return finish(
+        request, text, reverse(SETUP) + "#rules", lead=f"{rule.name} is {'on' if is_on else 'off'}."
+    )
 
 
 @linkedin_page(Ability.MANAGE, "POST")
@@ -84,9 +88,13 @@ def delete_rule(request: PageRequest, pk: UUID) -> HttpResponse:
     rule = _rule(pk)
     if request.method == "POST":
         operations.delete_rule(rule, actor_of(request))
-        return finish(request, "Its events stay in the log.", reverse(SETUP) + "#rules", lead=f"{rule.name} deleted.")
-    counts = ConversionEvent.objects.real().filter(rule=rule).aggregate(
-        every=Count("pk"), waiting=Count("pk", filter=Q(status__in=(Status.PENDING, Status.HELD)))
+        return finish(
+            request, "Its events stay in the log.", reverse(SETUP) + "#rules", lead=f"{rule.name} deleted."
+        )
+    counts = (
+        ConversionEvent.objects.real()
+        .filter(rule=rule)
+        .aggregate(every=Count("pk"), waiting=Count("pk", filter=Q(status__in=(Status.PENDING, Status.HELD))))
     )
     context = {
         "title": f"Delete the rule {rule.name}?",
@@ -104,7 +112,9 @@ def delete_rule(request: PageRequest, pk: UUID) -> HttpResponse:
 def _consequence(waiting: int) -> str:
     if not waiting:
         return "Nothing waits for it."
-    return "1 event that waits is cancelled." if waiting == 1 else f"{waiting} events that wait are cancelled."
+    return (
+        "1 event that waits is cancelled." if waiting == 1 else f"{waiting} events that wait are cancelled."
+    )
 
 
 # ── Test and preview: the exact request ────────────────────────────────────────────────────────────────
@@ -119,7 +129,7 @@ def test_rule(request: PageRequest, pk: UUID) -> HttpResponse:
         try:
             operations.send_test(rule, actor_of(request))
         except Conflict as refusal:
-            return refused(request, refusal, verify)
+            return finish(request, refusal.message, verify, state="bad")
         return finish(request, "LinkedIn's answer appears below.", verify, lead=f"Test of {rule.name} sent.")
     body = operations.preview_test(rule)
     connection = Connection.objects.first()
@@ -147,7 +157,9 @@ def _headers() -> tuple[tuple[str, str], ...]:
 
 def _notes_on_test(body: str) -> dict[str, str]:
     element = json.loads(body)["elements"][0]
-    hashes = {one["idValue"]: "a made-up address at leadmachine.example" for one in element["user"]["userIds"]}
+    hashes = {
+        one["idValue"]: "a made-up address at leadmachine.example" for one in element["user"]["userIds"]
+    }
     return {element["eventId"]: "another one at every test", **hashes}
 
 
@@ -225,14 +237,21 @@ def _found(account: str) -> Found:
         return Found([], [], trouble="There is no token yet. Save one, then LinkedIn can be asked.")
     try:
         token = connection.token()
-        client = LinkedInClient(_base_url(connection), settings.LINKEDIN_VERSION, **READ_SECONDS)
+        client = LinkedInClient(
+            _base_url(connection),
+            settings.LINKEDIN_VERSION,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            wall_clock=ALL_SECONDS,
+        )
         accounts = client.accounts(token)
         chosen = account or (accounts[0].id if len(accounts) == 1 else "")
         return Found(accounts, client.rules(token, chosen) if chosen else [], chosen)
     except ReadRefused as error:
         return Found([], [], trouble=f"{error.message} {_MAY_NOT_READ}")
     except (NotSent, NoAnswer) as error:
-        return Found([], [], trouble=f"LinkedIn could not be asked: {error.message} Try again, or copy the number.")
+        return Found(
+            [], [], trouble=f"LinkedIn could not be asked: {error.message} Try again, or copy the number."
+        )
     except (VaultError, ValueError) as error:
         return Found([], [], trouble=str(error))
-

@@ -143,7 +143,7 @@ def _narrowed(rule: Rule, names: dict[str, str]) -> str:
     parts = []
     for key, words in rule.conditions.items():
         if isinstance(words, list):
-            parts.append(" or ".join(names.get(word, word) for word in words))
+            parts.append(" or ".join(names.get(str(word), str(word)) for word in words))
         elif key == "min_amount":
             parts.append(f"from {words}")
     if rule.repeat == "each_cycle":
@@ -172,12 +172,13 @@ def _trouble(rule: Rule) -> str:
 
 def _empty_rule_form(request: PageRequest, rules: list[RuleRow]) -> RuleForm:
     """Starts with the first event that no rule listens to yet, under the name LinkedIn would give it."""
-    taken = {row.rule.event for row in rules}
+    taken = {row.rule.event for row in rules} | {CrmEvent.DEAL_LOST}  # nothing to suggest
     event = next((event for event in CrmEvent.values if event not in taken), CrmEvent.DEAL_WON)
-    event = request.GET.get("event") if request.GET.get("event") in CrmEvent.values else event
+    wanted = request.GET.get("event", "")
+    event = wanted if wanted in CrmEvent.values else event
     initial: dict[str, Any] = {
         "event": event,
-        "name": request.GET.get("name", "")[:120] or SUGGESTED[str(event)],
+        "name": request.GET.get("name", "")[:120] or SUGGESTED[event],
         "conversion_id": request.GET.get("conversion_id", "")[:60],
         "value": ValuePolicy.DEAL_AMOUNT if event == CrmEvent.DEAL_WON else ValuePolicy.NONE,
         "fixed_currency": request.principal.company.currency,
@@ -258,7 +259,9 @@ def delete_token(request: PageRequest) -> HttpResponse:
 def pause(request: PageRequest) -> HttpResponse:
     """Hold everything until a person resumes it."""
     operations.pause_connection(_connection(), actor_of(request))
-    return finish(request, "What happens meanwhile waits.", reverse("linkedin_setup"), lead="Sending is paused.")
+    return finish(
+        request, "What happens meanwhile waits.", reverse("linkedin_setup"), lead="Sending is paused."
+    )
 
 
 @linkedin_page(Ability.MANAGE, "POST")
