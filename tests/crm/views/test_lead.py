@@ -1,0 +1,319 @@
+"""A lead's page, its form, and what is done to it with one click."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from crm import panels
+from crm.actions import leads as actions
+from crm.actions.timeline import add_note
+from crm.actor import Actor
+from crm.models import Activity, Company, Lead, LeadStatus, LeadStatusChange, User
+from crm.panels import Panel, TimelineEntry
+from tests.crm.views.conftest import Browser
+from tests.factories import DealFactory, LeadFactory
+
+POSTS = ("lead_status", "lead_owner", "lead_note", "lead_consent")
+FILLED = {
+    "first_name": "Mei-Ling",
+    "last_name": "Zhao",
+    "email": "mei@pacific.test",
+    "source": "Referral",
+    "consent": "granted",
+    "title": "COO",
+    "organization": "Pacific Crate",
+    "phone": "+1 555 0100",
+    "country_code": "US",
+    "tags": "VIP, Met in Oslo",
+    "li_fat_id": "3f1c9a52-77de-4b0e-9c41-5e2b8d60a7f4",
+}
+
+
+def _filled(**changes: object) -> dict[str, object]:
+    return {**FILLED, "status": LeadStatus.objects.get(key="new").pk, **changes}
+
+
+def test_the_page_shows_who_it_is(alice: Browser, lead: Lead) -> None:
+    page = alice.seen("lead", lead.pk)
+    assert "Annika Sorensen" in page
+    assert "Fjordline" in page
+    assert lead.email in page
+    assert "added the lead" in page
+
+
+@pytest.mark.parametrize("name", ["lead", "lead_edit", "lead_archive"])
+def test_pages_of_another_company_are_not_found(charlie: Browser, lead: Lead, name: str) -> None:
+    assert charlie.get(name, lead.pk).status_code == 404
+
+
+@pytest.mark.parametrize("name", [*POSTS, "lead_edit", "lead_archive"])
+def test_nothing_of_another_company_can_be_changed(charlie: Browser, lead: Lead, name: str) -> None:
+    before = Activity.objects.count()
+    assert charlie.post(name, lead.pk, status="won", text="x", consent="denied").status_code == 404
+    assert Activity.objects.count() == before
+
+
+@pytest.mark.parametrize("name", [*POSTS, "lead_edit"])
+def test_an_agent_cannot_touch_what_belongs_to_others(bob: Browser, lead: Lead, name: str) -> None:
+    assert bob.post(name, lead.pk, status="won", text="x", consent="denied").status_code == 404
+
+
+@pytest.mark.parametrize("name", POSTS)
+def test_what_changes_something_is_a_post(alice: Browser, lead: Lead, name: str) -> None:
+    assert alice.get(name, lead.pk).status_code == 405
+
+
+def test_a_lead_that_does_not_exist_is_not_found(alice: Browser) -> None:
+    assert alice.get("lead", uuid4()).status_code == 404
+
+
+def test_forms_are_refused_without_their_token(alice: Browser, lead: Lead) -> None:
+    alice.client.handler.enforce_csrf_checks = True
+    answer = alice.post("lead_status", lead.pk, status="won")
+    assert answer.status_code == 403
+    assert "Nothing was" in answer.content.decode()
+
+
+# --- Adding and editing -------------------------------------------------------------------------------------
+
+
+def test_a_lead_is_added(alice: Browser, owner: User) -> None:
+    answer = alice.post("lead_new", **_filled(owner=owner.pk))
+    lead = Lead.objects.get()
+    assert answer["Location"] == f"/leads/{lead.pk}/"
+    assert (lead.full_name, lead.email, lead.country_code) == ("Mei-Ling Zhao", "mei@pacific.test", "US")
+    assert (str(lead.organization), lead.owner, lead.consent) == ("Pacific Crate", owner, "granted")
+    assert lead.li_fat_id == FILLED["li_fat_id"]
+    assert sorted(lead.tags.values_list("name", flat=True)) == ["Met in Oslo", "VIP"]
+    assert lead.phones.get().digits == "15550100"
+    assert Activity.objects.get(kind="created").actor == owner
+
+
+@pytest.mark.parametrize("field", ["first_name", "last_name", "email", "source", "status"])
+def test_the_web_form_asks_for(alice: Browser, field: str) -> None:
+    answer = alice.post("lead_new", **_filled(**{field: ""}))
+    assert answer.status_code == 422
+    assert answer.context["form"].errors[field]
+    assert not Lead.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", "mei@"),
+        ("email", "a" * 300 + "@x.test"),
+        ("first_name", "x" * 81),
+        ("first_name", "a\x00b"),
+        ("country_code", "XX"),
+        ("consent", "perhaps"),
+        ("status", "nonsense"),
+        ("owner", str(uuid4())),
+        ("organization", "o" * 161),
+        ("tags", "t" * 61),
+    ],
+)
+def test_a_wrong_value_is_named_and_nothing_typed_is_lost(alice: Browser, field: str, value: str) -> None:
+    answer = alice.post("lead_new", **_filled(**{field: value}))
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert answer.context["form"].errors[field]
+    assert 'value="Zhao"' in page
+    assert not Lead.objects.exists()
+
+
+def test_nothing_said_about_consent_is_nothing_written_down(alice: Browser) -> None:
+    alice.post("lead_new", **_filled(consent="unknown"))
+    assert Lead.objects.get().consent_at is None
+
+
+def test_an_edit_changes_only_what_was_changed(alice: Browser, company: Company, lead: Lead) -> None:
+    before = Activity.objects.count()
+    actions.update_lead(lead, {"phones": [actions.PhoneEntry("1111"), actions.PhoneEntry("2222")]}, _shell())
+    form = alice.get("lead_edit", lead.pk).context["form"]
+    fields = {name: _plain(form[name].value()) for name in form.fields}
+    alice.post("lead_edit", lead.pk, **{**fields, "title": "Head of Logistics", "phone": "3333"})
+    lead.refresh_from_db()
+    assert lead.title == "Head of Logistics"
+    assert [phone.number for phone in lead.phones.all()] == ["3333", "2222"]
+    changed = Activity.objects.filter(kind="field").values_list("field", flat=True)
+    assert sorted(changed) == ["phone", "phone", "title"]
+    assert Activity.objects.count() == before + 3
+
+
+def _plain(value: object) -> object:
+    pk = getattr(value, "pk", value)
+    return "" if pk is None else pk
+
+
+def _shell() -> Actor:
+    return Actor("shell", label="Tests")
+
+
+def test_a_wrong_edit_changes_nothing(alice: Browser, lead: Lead) -> None:
+    answer = alice.post("lead_edit", lead.pk, **_filled(email="nonsense"))
+    assert answer.status_code == 422
+    lead.refresh_from_db()
+    assert lead.first_name == "Annika"
+
+
+def test_an_agent_who_gives_a_lead_away_is_told_so(bob: Browser, agent: User, owner: User) -> None:
+    lead = LeadFactory(company=owner.memberships.get().company, owner=agent)
+    answer = bob.post("lead_owner", lead.pk, owner=owner.pk)
+    assert answer["Location"] == "/leads/"
+    assert f"now belongs to {owner}" in bob.said()
+
+
+# --- One click ----------------------------------------------------------------------------------------------
+
+
+def test_the_status_changes(alice: Browser, lead: Lead, owner: User) -> None:
+    answer = alice.post("lead_status", lead.pk, status="qualified")
+    lead.refresh_from_db()
+    assert answer["Location"] == f"/leads/{lead.pk}/"
+    assert lead.status.key == "qualified"
+    assert LeadStatusChange.objects.latest("at").actor == owner
+    assert "Annika Sorensen is Qualified now." in alice.said()
+
+
+def test_the_same_status_again_is_said_and_not_written(alice: Browser, lead: Lead) -> None:
+    alice.post("lead_status", lead.pk, status="new")
+    assert "was New already" in alice.said()
+    assert LeadStatusChange.objects.count() == 1
+
+
+@pytest.mark.parametrize("status", ["", "nonsense", "a\x00b"])
+def test_an_unknown_status_is_not_found(alice: Browser, lead: Lead, status: str) -> None:
+    assert alice.post("lead_status", lead.pk, status=status).status_code == 404
+
+
+def test_htmx_gets_the_row_and_what_happened(alice: Browser, lead: Lead) -> None:
+    part = alice.htmx("lead_status", lead.pk, status="contacted", next="/leads/?view=all").content.decode()
+    assert f'<tr id="lead-{lead.pk}">' in part
+    assert 'hx-swap-oob="beforeend"' in part
+    assert "is Contacted now" in part
+    assert 'value="/leads/?view=all"' in part
+
+
+def test_after_a_change_one_is_back_where_one_was(alice: Browser, lead: Lead) -> None:
+    answer = alice.post("lead_status", lead.pk, status="won", next="/leads/?view=mine")
+    assert answer["Location"] == "/leads/?view=mine"
+
+
+@pytest.mark.parametrize("url", ["https://evil.test/", "//evil.test/", "javascript:alert(1)"])
+def test_nobody_is_sent_elsewhere(alice: Browser, lead: Lead, url: str) -> None:
+    answer = alice.post("lead_status", lead.pk, status="won", next=url)
+    assert answer["Location"] == f"/leads/{lead.pk}/"
+
+
+def test_the_owner_changes(alice: Browser, lead: Lead, agent: User) -> None:
+    alice.post("lead_owner", lead.pk, owner=agent.pk)
+    lead.refresh_from_db()
+    assert lead.owner == agent
+    alice.post("lead_owner", lead.pk, owner="")
+    lead.refresh_from_db()
+    assert lead.owner is None
+
+
+def test_somebody_from_elsewhere_cannot_own_it(alice: Browser, lead: Lead, stranger: User) -> None:
+    assert alice.post("lead_owner", lead.pk, owner=stranger.pk).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["note", "call", "meeting", "email", ""])
+def test_a_note_is_written(alice: Browser, lead: Lead, owner: User, kind: str) -> None:
+    answer = alice.post("lead_note", lead.pk, text="Twelve <docks>", kind=kind)
+    assert answer["Location"] == f"/leads/{lead.pk}/#timeline"
+    note = Activity.objects.get(kind=kind or "note")
+    assert (note.text, note.actor) == ("Twelve <docks>", owner)
+    assert "Twelve &lt;docks&gt;" in alice.seen("lead", lead.pk)
+
+
+@pytest.mark.parametrize("fields", [{"text": "  "}, {"text": "x" * 20_001}, {"text": "Hello", "kind": "stage"}])
+def test_a_wrong_note_stays_in_the_form(alice: Browser, lead: Lead, fields: dict[str, str]) -> None:
+    answer = alice.post("lead_note", lead.pk, **fields)
+    assert answer.status_code == 422
+    assert answer.context["note_form"].errors
+    assert not Activity.objects.filter(kind__in=("note", "stage")).exists()
+
+
+def test_consent_is_written_down(alice: Browser, lead: Lead) -> None:
+    alice.post("lead_consent", lead.pk, consent="denied")
+    lead.refresh_from_db()
+    assert (lead.consent, lead.consent_source) == ("denied", "web")
+    assert "is denied now" in alice.said()
+
+
+def test_consent_has_three_answers(alice: Browser, lead: Lead) -> None:
+    alice.post("lead_consent", lead.pk, consent="perhaps")
+    lead.refresh_from_db()
+    assert lead.consent == "unknown"
+    assert "Say granted, denied or unknown." in alice.said()
+
+
+def test_archiving_asks_by_name_first(alice: Browser, lead: Lead) -> None:
+    assert "Archive Annika Sorensen?" in alice.seen("lead_archive", lead.pk)
+    assert alice.get("lead", lead.pk).status_code == 200
+    alice.post("lead_archive", lead.pk)
+    assert alice.get("lead", lead.pk).status_code == 404
+    assert alice.post("lead_archive", lead.pk).status_code == 404
+
+
+def test_an_agent_does_not_archive(bob: Browser, agent: User, company: Company) -> None:
+    lead = LeadFactory(company=company, owner=agent)
+    assert bob.post("lead_archive", lead.pk).status_code == 403
+    assert "Archive" not in bob.seen("lead", lead.pk)
+
+
+# --- What other apps add, and what it costs -----------------------------------------------------------------
+
+
+def test_other_apps_add_panels_and_lines(alice: Browser, lead: Lead, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = TimelineEntry(timezone.now(), "LinkedIn accepted <it>", "check", "good", "/trail/", "Trail")
+    monkeypatch.setattr(panels, "lead_timelines", [lambda lead: [line]])
+    monkeypatch.setattr(
+        panels, "lead_panels", [lambda principal, lead: Panel("components/badge.html", {"label": "Card of an app"})]
+    )
+    page = alice.seen("lead", lead.pk)
+    assert "LinkedIn accepted &lt;it&gt;" in page
+    assert '<a href="/trail/">Trail</a>' in page
+    assert "Card of an app" in page
+
+
+def test_an_agent_does_not_read_of_the_deals_of_others(
+    bob: Browser, agent: User, owner: User, company: Company
+) -> None:
+    lead = LeadFactory(company=company, owner=agent)
+    deal = DealFactory(company=company, title="Secret rollout", lead=lead, owner=owner)
+    add_note(deal, "Do not tell Bob", _shell())
+    page = bob.seen("lead", lead.pk)
+    assert "Secret rollout" not in page
+    assert "Do not tell Bob" not in page
+
+
+def test_a_long_story_is_cut_and_says_so(alice: Browser, lead: Lead) -> None:
+    for number in range(70):
+        add_note(lead, f"Note {number}.", _shell())
+    page = alice.seen("lead", lead.pk)
+    assert "Showing the newest 60 of 71" in page
+    assert "Note 0." not in page
+    assert "Note 0." in alice.seen("lead", lead.pk, "?timeline=all")
+
+
+@pytest.mark.usefixtures("deal")
+def test_the_number_of_queries_does_not_grow(alice: Browser, lead: Lead, owner: User) -> None:
+    few = _queries(alice, lead)
+    for number in range(12):
+        add_note(lead, f"Note {number}", Actor("web", user=owner))
+        DealFactory(company=lead.company, lead=lead, owner=owner)
+    assert _queries(alice, lead) <= few
+
+
+def _queries(browser: Browser, lead: Lead) -> int:
+    browser.seen("lead", lead.pk)
+    with CaptureQueriesContext(connection) as queries:
+        browser.seen("lead", lead.pk)
+    return len(queries)
