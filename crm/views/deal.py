@@ -6,6 +6,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -80,9 +81,8 @@ def _page(request: PageRequest, deal: Deal, note: NoteForm, status: int = 200) -
 
 def _seen_leads(principal: Principal, deal: Deal) -> set[UUID]:
     """Which of the deal's people the reader may open."""
-    people = deal.people.values_list("lead_id", flat=True)
-    concerned = [*people, deal.lead_id] if deal.lead_id else list(people)
-    return set(principal.leads().filter(pk__in=concerned).values_list("pk", flat=True))
+    concerned = Q(deals=deal) | Q(deal_roles__deal=deal)
+    return set(principal.leads().filter(concerned).values_list("pk", flat=True))
 
 
 def _told(deal: Deal) -> frozenset[UUID]:
@@ -195,7 +195,7 @@ def deal_person_add(request: PageRequest, pk: UUID) -> HttpResponse:
     search = " ".join(request.GET.get("search", "").split())
     found = (
         search_leads(request.principal.leads(), search)
-        .exclude(pk=deal.lead_id)
+        .exclude(deals=deal)
         .exclude(deal_roles__deal=deal)
     )
     offered = list(found.prefetch_related("emails").order_by("-last_touch_at")[:MOST_PEOPLE])

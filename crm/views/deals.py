@@ -263,7 +263,7 @@ def board_context(request: PageRequest, params: QueryDict) -> dict[str, Any]:
         "open_sums": in_words(open_total.sums, " and "),
         "open_weighted": in_words(open_total.weighted, " and "),
         "is_empty": not any(total.count for total in totals.values()),
-        "board_url": f"{reverse('deals')}?{params.urlencode()}",
+        "board_url": f"{reverse('deals')}{link_with(params).rstrip('?')}",
     }
 
 
