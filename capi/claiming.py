@@ -35,7 +35,6 @@ from crm.models import Company
 LEASE_SECONDS = 90
 LIVE_BATCH = 100
 BACKFILL_BATCH = 500
-IN_FLIGHT = 2
 REQUESTS_PER_SECOND = 8.0
 BURST = 20.0
 
@@ -68,7 +67,7 @@ def claim(company: Company, now: datetime, *, tidy_first: bool = True) -> Batch 
             tidy(company, connection, now)
         if connection is None or not connection.token_sealed:
             return Nothing()
-        if _in_flight(now) >= (1 if connection.breaker_open else IN_FLIGHT):
+        if _is_on_its_way(now):
             return Nothing()
         kind, ids = _choose(connection, now)
         if not ids:
@@ -128,9 +127,9 @@ def _expire(now: datetime) -> None:
     )
 
 
-def _in_flight(now: datetime) -> int:
-    sending = ConversionEvent.objects.filter(status=Status.SENDING, lease_until__gt=now)
-    return sending.order_by().values("lease").distinct().count()
+def _is_on_its_way(now: datetime) -> bool:
+    """One batch of a company at a time: whatever dies, at most that one may have to be sent twice."""
+    return ConversionEvent.objects.filter(status=Status.SENDING, lease_until__gt=now).exists()
 
 
 def _choose(connection: Connection, now: datetime) -> tuple[BatchKind, list[UUID]]:
