@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from leadmachine.env import REPOSITORY
@@ -77,13 +78,8 @@ class Run:
         return [int(pid) for pid in path.read_text().split()]
 
     def watcher(self) -> int:
-        listed = subprocess.run(
-            ["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        return int(next(line.split()[0] for line in listed.splitlines() if "watcher.py" in line))
+        children = psutil.Process(self.process.pid).children()
+        return next(child.pid for child in children if any("watcher.py" in word for word in child.cmdline()))
 
 
 @pytest.fixture
@@ -178,7 +174,7 @@ def test_a_killed_watcher_is_replaced_and_its_successor_knows_the_children(
     everyone = run.family("one")
     first = run.watcher()
     os.kill(first, signal.SIGKILL)
-    eventually(lambda: run.watcher() != first, within=2)
+    eventually(lambda: has_watcher_besides(run, first), within=2)
     run.process.kill()
     run.process.wait()
     eventually(lambda: not any(map(alive, everyone)), within=5)
@@ -204,10 +200,19 @@ def family(name: str) -> str:
     return f"[python({name!r}, {textwrap.dedent(PARENT)!r}, str(scratch / {name!r}))]"
 
 
+def has_watcher_besides(run: Run, first: int) -> bool:
+    try:
+        return run.watcher() != first
+    except (StopIteration, psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False  # between the two
+
+
 def alive(pid: int) -> bool:
     """Whether it runs; one that ended and was not collected yet does not."""
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
-    return bool(state.strip()) and not state.startswith("Z")
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def eventually(holds: Callable[[], bool], within: float = 10, saying: Callable[[], str] = lambda: "") -> None:
