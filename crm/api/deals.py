@@ -118,7 +118,7 @@ class DealViewSet(CompanyViewSet):
         return search.search_deals(deals, text)
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "leads": lambda: self.principal.leads()}
+        return {**super().get_serializer_context(), "leads": self.principal.leads}
 
     @transaction.atomic
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -191,8 +191,6 @@ def _choose_stage(changes: dict[str, Any], deal: Deal | None) -> None:
 def _stage(pipeline: Pipeline, key: str) -> Stage:
     stage = find_by_key(pipeline.stages.select_related("pipeline"), key)
     if stage is None:
-        raise ValidationError(
-            {"stage": f"The pipeline {pipeline.name} has no stage with the key {printable(key)}."},
-            code="does_not_exist",
-        )
+        sentence = f"The pipeline {pipeline.name} has no stage with the key {printable(key)}."
+        raise ValidationError({"stage": [ErrorDetail(sentence, "does_not_exist")]})
     return cast("Stage", stage)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -56,6 +57,17 @@ class _Handler(ExceptionHandler):
             case UnreadablePostError():
                 return ParseError("The body ended before its Content-Length.")
         return super().convert_known_exceptions(exc)
+
+    def format_exception(self, exc: APIException) -> dict[str, Any]:
+        """As the library does; an error of a whole object names the object, and one of the whole body nothing."""
+        body: dict[str, Any] = super().format_exception(exc)
+        for error in body["errors"]:
+            if error["attr"]:
+                error["attr"] = error["attr"].removesuffix(_WHOLE).removesuffix(".") or None
+        return body
+
+
+_WHOLE = api_settings.NON_FIELD_ERRORS_KEY
 
 
 def as_api_error(error: DjangoValidationError, names: Mapping[str, str]) -> ValidationError:

@@ -145,7 +145,8 @@ class _MomentField(forms.Field):
         try:
             return _moment(str(value))
         except ValueError as error:
-            raise forms.ValidationError(f"{error} In a URL, + is written %2B.", code="invalid") from error
+            sentence = f"{error} In a URL, + is written %2B."
+            raise forms.ValidationError("%(sentence)s", "invalid", {"sentence": sentence}) from error
 
 
 def _moment(text: str) -> datetime:

@@ -74,7 +74,7 @@ class Buckets:
         except redis.RedisError as error:
             self._away_until = time.monotonic() + PAUSE
             logger.warning(
-                "The API does without its rate limit: the broker does not answer (%s).", type(error).__name__
+                "The API has no rate limit for now: the broker does not answer (%s).", type(error).__name__
             )
             return 0.0
 

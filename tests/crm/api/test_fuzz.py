@@ -1,0 +1,90 @@
+"""Whatever is sent, the answer is one that the OpenAPI description has: a few hundred requests, always the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks
+
+from capi.models import Rule
+from crm.actions import people
+from crm.models import Company, User
+from tests.factories import DealFactory, LeadFactory, RuleFactory
+
+pytestmark = pytest.mark.django_db
+
+EXAMPLES = 4
+LOOKED_AT = [
+    not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+    checks.response_headers_conformance,
+]
+
+
+@pytest.fixture
+def application() -> Iterator[WSGIHandler]:
+    """The product as the web server calls it, on the connection of the test; Django's own test client does the same."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield get_wsgi_application()
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def records(company: Company, owner: User) -> dict[str, str]:
+    """A record for each path that wants an id."""
+    lead = LeadFactory(company=company)
+    rule: Rule = RuleFactory(company=company)
+    deal = DealFactory(company=company, lead=lead)
+    event = rule.events.first()
+    return {
+        "/api/v1/leads/{id}": str(lead.pk),
+        "/api/v1/deals/{id}": str(deal.pk),
+        "/api/v1/capi/rules/{id}": str(rule.pk),
+        "/api/v1/capi/events/{id}": str(event.pk) if event else "",
+    }
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.name.lower())
+@pytest.mark.parametrize("scopes", [["read", "write", "admin"], ["read"]], ids="+".join)
+def test_every_answer_is_as_described(
+    application: WSGIHandler,
+    company: Company,
+    records: dict[str, str],
+    scopes: list[str],
+    mode: GenerationMode,
+) -> None:
+    secret = people.create_api_key(company, "Fuzz", scopes).secret
+    described = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", application)
+    for found in described.get_all_operations():
+        operation = found.ok()
+        known = next((pk for path, pk in records.items() if operation.path.startswith(path)), None)
+        _fuzz(operation, mode, {"Authorization": f"Bearer {secret}"}, {"id": known} if known else None)
+
+
+def _fuzz(operation: Any, mode: GenerationMode, headers: dict[str, str], path: dict[str, str] | None) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode, path_parameters=path))
+    def is_as_described(case: Any) -> None:
+        case.call_and_validate(headers=headers, checks=LOOKED_AT)
+
+    is_as_described()
