@@ -1,0 +1,265 @@
+"""Walks the whole URL map with another company's ids. A route that is new and has no case here fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.apps import apps
+from django.core import serializers
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from capi.models import Connection, ConversionEvent
+from crm.models import Company, Deal, Lead, Membership, Pipeline, Tag, User
+from crm.tenancy import TenantModel, company_scope
+from tests.factories import DealFactory, LeadFactory, RuleFactory, connect
+
+CANARY = "CANARY"
+METHODS = ("get", "post", "put", "patch", "delete")
+
+# Routes with an id, by the start of their name: whose id it is.
+NOUNS: dict[str, str] = {
+    "api-lead-": "lead",
+    "api-deal-": "deal",
+    "api-status-": "leadstatus",
+    "api-pipeline-": "pipeline",
+    "api-tag-": "tag",
+    "api-member-": "membership",
+    "api-capi-rule-": "rule",
+    "api-capi-event-": "conversionevent",
+    "linkedin_rule": "rule",
+    "linkedin_preview": "rule",
+    "linkedin_event": "conversionevent",
+    "linkedin_resend": "conversionevent",
+    "linkedin_send_now": "conversionevent",
+    "linkedin_cancel": "conversionevent",
+    "lead": "lead",
+    "deal": "deal",
+}
+# Routes without an id. They show only what is the caller's own.
+WITHOUT_ID = {
+    "healthz",
+    "readyz",
+    "home",
+    "setup",
+    "switch_company",
+    "leads",
+    "lead_new",
+    "deals",
+    "deal_new",
+    "sandbox",
+    "styleguide",
+    "api-lead-list",
+    "api-deal-list",
+    "api-status-list",
+    "api-pipeline-list",
+    "api-tag-list",
+    "api-member-list",
+    "api-company",
+    "api-capi-connection",
+    "api-capi-connection-release",
+    "api-capi-rule-list",
+    "api-capi-event-list",
+    "api-capi-event-resend-all",
+    "api-schema",
+    "api-docs",
+    "api-unknown",
+    "linkedin_setup",
+    "linkedin_tests",
+    "linkedin_token",
+    "linkedin_token_delete",
+    "linkedin_pause",
+    "linkedin_release",
+    "linkedin_rule_add",
+    "linkedin_pick",
+    "linkedin_events",
+    "linkedin_resend_all",
+    "account_login",
+    "account_logout",
+    "account_inactive",
+    "account_signup",
+    "account_reauthenticate",
+    "account_email",
+    "account_email_verification_sent",
+    "account_change_password",
+    "account_set_password",
+    "account_reset_password",
+    "account_confirm_login_code",
+    "account_reset_password_from_key_done",
+    "account_reset_password_done",
+}
+# Keys that were mailed to a person, not ids of records.
+BY_KEY = {"account_confirm_email", "account_reset_password_from_key"}
+
+
+def routes() -> Iterator[tuple[str, str]]:
+    """Every route of the product outside the admin panel as (pattern, name)."""
+    for pattern, name in _walk(get_resolver().url_patterns):
+        if not pattern.startswith("admin/"):
+            yield pattern, name
+
+
+def _walk(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern).removeprefix("^").removesuffix("$")
+        if isinstance(pattern, URLResolver):
+            yield from _walk(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern) and pattern.name:
+            yield route, pattern.name
+
+
+ID = re.compile(r"<\w+:(?:pk|object_id)>|\(\?P<pk>[^)]*\)")
+WITH_ID = sorted({(route, name) for route, name in routes() if ID.search(route)})
+
+
+def noun_of(name: str) -> str:
+    """Whose id the route takes; the longest prefix counts."""
+    known = [prefix for prefix in NOUNS if name.startswith(prefix)]
+    assert known, f"The route {name} has no case in tests/test_walls.py: say whose id it takes."
+    return NOUNS[max(known, key=len)]
+
+
+@pytest.fixture
+def foreign(other_company: Company, stranger: User, sandbox: object) -> dict[str, Any]:
+    """Charlie's records by model name; every text in them has the canary."""
+    with company_scope(other_company):
+        connect(other_company)
+        rule = RuleFactory(company=other_company, name=f"{CANARY} rule")
+        lead = LeadFactory(
+            company=other_company,
+            first_name=CANARY,
+            last_name=CANARY,
+            email="canary@umbrella.test",
+            title=CANARY,
+        )
+        deal = DealFactory(company=other_company, lead=lead, title=f"{CANARY} deal")
+        Tag.objects.create(company=other_company, name=CANARY, name_key="canary")
+        return {
+            "lead": lead,
+            "deal": deal,
+            "rule": rule,
+            "conversionevent": ConversionEvent.objects.get(),
+            "leadstatus": lead.status,
+            "pipeline": Pipeline.objects.get(key="sales"),
+            "tag": Tag.objects.get(name=CANARY),
+            "membership": Membership.objects.get(),
+            "connection": Connection.objects.get(),
+        }
+
+
+def snapshot(company: Company) -> str:
+    """Everything a company has, as text."""
+    with company_scope(company):
+        rows = [
+            row
+            for model in apps.get_models()
+            if issubclass(model, TenantModel)
+            for row in model.objects.order_by("pk")  # type: ignore[attr-defined]
+        ]
+    return serializers.serialize("json", rows)
+
+
+def test_every_route_has_a_case() -> None:
+    unknown = {name for route, name in routes() if not ID.search(route) and name not in WITHOUT_ID | BY_KEY}
+    assert unknown == set(), "Routes without a case in tests/test_walls.py."
+    for _, name in WITH_ID:
+        noun_of(name)
+
+
+@pytest.mark.parametrize(("route", "name"), WITH_ID, ids=[name for _, name in WITH_ID])
+def test_another_company_s_id_is_a_missing_id(
+    company: Company,
+    owner: User,
+    foreign: dict[str, Any],
+    other_company: Company,
+    client_of: Callable[[User], Client],
+    api_of: Callable[..., Client],
+    route: str,
+    name: str,
+) -> None:
+    caller = api_of(company) if name.startswith("api-") else client_of(owner)
+    theirs, missing = foreign[noun_of(name)].pk, uuid4()
+    before = snapshot(other_company)
+    for method in METHODS:
+        answers = []
+        for pk in (theirs, missing):
+            path = "/" + ID.sub(str(pk), route)
+            answer = (
+                getattr(caller, method)(path, data=b"{}", content_type="application/json")
+                if (method != "get")
+                else caller.get(path)
+            )
+            answers.append((answer.status_code, answer.content.replace(str(pk).encode(), b"ID")))
+        assert answers[0][0] in (404, 405), f"{method} {name} answered {answers[0][0]}"
+        assert answers[0][0] == answers[1][0]
+        if name.startswith("api-"):
+            assert answers[0] == answers[1]
+        assert CANARY.encode() not in answers[0][1]
+    assert snapshot(other_company) == before
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_ID - {"account_logout", "switch_company"}))
+def test_no_page_or_list_shows_another_company(
+    company: Company,
+    owner: User,
+    foreign: dict[str, Any],
+    client_of: Callable[[User], Client],
+    api_of: Callable[..., Client],
+    name: str,
+) -> None:
+    route = next(route for route, known in routes() if known == name)
+    caller = api_of(company) if name.startswith("api-") else client_of(owner)
+    answer = caller.get("/" + route.replace(".*", "nowhere"))
+    assert answer.status_code < 500
+    content = b"".join(answer) if answer.streaming else answer.content  # type: ignore[arg-type]
+    assert CANARY.encode() not in content
+    assert b"umbrella" not in content
+
+
+def test_switching_to_a_company_one_is_not_in_is_refused(
+    company: Company, owner: User, other_company: Company, client_of: Callable[[User], Client]
+) -> None:
+    client = client_of(owner)
+    client.post("/company/", {"company": str(other_company.pk), "next": "/"})
+    assert b"Acme" in client.get("/").content
+
+
+@pytest.mark.parametrize("noun", ["lead", "deal", "rule", "conversionevent", "connection", "membership"])
+def test_the_admin_panel_shows_a_company_s_admin_nothing_of_others(
+    company: Company, owner: User, foreign: dict[str, Any], client_of: Callable[[User], Client], noun: str
+) -> None:
+    app = "capi" if noun in ("rule", "conversionevent", "connection") else "crm"
+    client = client_of(owner)
+    listed = client.get(f"/admin/{app}/{noun}/")
+    assert listed.status_code in (200, 404)
+    assert CANARY.encode() not in listed.content
+    for page in ("change", "delete", "history"):
+        answer = client.get(f"/admin/{app}/{noun}/{foreign[noun].pk}/{page}/", follow=True)
+        assert CANARY.encode() not in answer.content
+        assert b"umbrella" not in answer.content
+
+
+def test_a_foreign_id_in_a_body_is_refused_by_field(
+    company: Company, foreign: dict[str, Any], api_of: Callable[..., Client]
+) -> None:
+    answer = api_of(company).post(
+        "/api/v1/deals/",
+        data={"title": "Theft", "lead": str(foreign["lead"].pk)},
+        content_type="application/json",
+    )
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["attr"] == "lead"
+    assert not Deal.objects.exists()
+
+
+def test_hints_at_a_tenant_are_ignored(
+    company: Company, foreign: dict[str, Any], other_company: Company, api_of: Callable[..., Client]
+) -> None:
+    LeadFactory(company=company)
+    hints = {"X-Tenant": str(other_company.pk), "X-Company": str(other_company.pk)}
+    answer = api_of(company).get("/api/v1/leads/", headers=hints)
+    assert [lead["id"] for lead in answer.json()["results"]] == [str(Lead.objects.get().pk)]
