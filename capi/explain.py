@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 from django.utils import timezone
 
 from capi import recording, story
@@ -80,6 +80,7 @@ _OF_LEADS = (CrmEvent.LEAD_CREATED, CrmEvent.LEAD_QUALIFIED)
 def for_lead(lead: Lead) -> list[Explanation]:
     """Every rule for a lead: what was told of them and of their deals, what will be, and what never will."""
     deals = list(Deal.objects.current().filter(lead=lead).select_related("pipeline").order_by("-created_at"))
+    prefetch_related_objects([lead], "emails")
     events = _latest(Q(lead=lead) | Q(told_lead=lead) | Q(deal__in=deals))
     rules = _rules(events)
     company = lead.company
@@ -93,6 +94,7 @@ def for_lead(lead: Lead) -> list[Explanation]:
 
 def for_deal(deal: Deal) -> list[Explanation]:
     """Every rule about deals for this one."""
+    prefetch_related_objects([deal], "lead__status", "lead__emails")
     events = _latest(Q(deal=deal))
     company = deal.company
     return [

@@ -42,7 +42,6 @@ class Line:
     label: str
 
 
-@panels.lead_panels.append
 def lead_card(principal: Principal, lead: Lead) -> Panel | None:
     """Readiness, and a line for every rule."""
     explanations = explain.for_lead(lead)
@@ -56,7 +55,6 @@ def lead_card(principal: Principal, lead: Lead) -> Panel | None:
     return Panel("capi/panels/lead.html", context)
 
 
-@panels.deal_panels.append
 def deal_card(principal: Principal, deal: Deal) -> Panel | None:
     """Opens with why something was not sent, if anything was not; then a line for every rule."""
     explanations = explain.for_deal(deal)
@@ -144,7 +142,6 @@ class Bar:
     height: float
 
 
-@panels.home_panels.append
 def home_card(principal: Principal) -> Panel | None:
     """LinkedIn today, the last 30 days as bars, and one thing to do."""
     if not principal.can(Ability.SEE_LINKEDIN):
@@ -253,7 +250,6 @@ def _fuse_words(expires_at: object) -> str:
 # ── Side bar ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-@panels.nav_items.append
 def nav_item(principal: Principal, path: str) -> NavItem | None:
     """LinkedIn: green is all well, amber is events held, red is stopped."""
     if not principal.can(Ability.SEE_LINKEDIN):
@@ -291,13 +287,11 @@ def _health(connection: Connection | None, held: int, stopped: int) -> tuple[str
 # ── Timelines ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-@panels.lead_timelines.append
 def lead_timeline(lead: Lead) -> Sequence[TimelineEntry]:
     """What became of this person's conversions."""
     return _entries(Q(lead=lead) | Q(told_lead=lead))
 
 
-@panels.deal_timelines.append
 def deal_timeline(deal: Deal) -> Sequence[TimelineEntry]:
     """What became of this deal's conversions."""
     return _entries(Q(deal=deal))
@@ -334,7 +328,6 @@ _DOTS: Final[dict[str, str]] = {
 # ── Badges of lists and board ──────────────────────────────────────────────────────────────────────────
 
 
-@panels.lead_badges.append
 def lead_badges(leads: Sequence[Lead]) -> Mapping[UUID, Badge]:
     """How ready each lead is."""
     if not leads:
@@ -344,7 +337,6 @@ def lead_badges(leads: Sequence[Lead]) -> Mapping[UUID, Badge]:
     return {pk: Badge(ready.word, ready.tone, ready.icon, ready.level) for pk, ready in found.items()}
 
 
-@panels.deal_badges.append
 def deal_badges(deals: Sequence[Deal]) -> Mapping[UUID, Badge]:
     """What LinkedIn knows of closed deals, and what keeps it from knowing of open ones."""
     events = (
@@ -365,7 +357,6 @@ def deal_badges(deals: Sequence[Deal]) -> Mapping[UUID, Badge]:
     return badges
 
 
-@panels.told_stages.append
 def told_stages(pipeline: Pipeline) -> frozenset[UUID]:
     """The stages that a rule listens to: the first for new deals, won and lost of pipelines that count as sales."""
     listening = set(Rule.objects.current().filter(is_active=True).values_list("event", flat=True))
@@ -384,7 +375,6 @@ def _first_open(stages: Sequence[Stage]) -> Stage | None:
     return next((stage for stage in stages if stage.kind == StageKind.OPEN), None)
 
 
-@panels.move_notes.append
 def move_note(deal: Deal) -> Note | None:
     """After won or lost: that LinkedIn will be told, or why not. Nothing where no rule listens."""
     event_name = _OUTCOMES.get(StageKind(deal.status))
@@ -412,3 +402,15 @@ def move_note(deal: Deal) -> Note | None:
     if event.status in (Status.PENDING, Status.SENDING):
         return Note("LinkedIn is being told.")
     return Note(f"LinkedIn is not told yet. {story.sentence(event, timezone.now())}")
+
+
+panels.lead_panels.append(lead_card)
+panels.deal_panels.append(deal_card)
+panels.home_panels.append(home_card)
+panels.nav_items.append(nav_item)
+panels.lead_timelines.append(lead_timeline)
+panels.deal_timelines.append(deal_timeline)
+panels.lead_badges.append(lead_badges)
+panels.deal_badges.append(deal_badges)
+panels.told_stages.append(told_stages)
+panels.move_notes.append(move_note)

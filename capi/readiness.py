@@ -45,16 +45,16 @@ def readiness(lead: Lead, company: Company | None = None) -> Readiness:
     A list passes `company`, so that it is not read again for each lead.
     """
     company = company or lead.company
-    level, word, tone, sentence = _verdict(lead, company)
+    email = lead.email
+    level, word, tone, sentence = _verdict(lead, company, email)
     icon = {"good": "check-circle", "warn": "exclamation-triangle", "bad": "x-circle"}.get(
         tone, "minus-circle"
     )
-    return Readiness(level, word, tone, icon, sentence, _checks(lead))
+    return Readiness(level, word, tone, icon, sentence, _checks(lead, email))
 
 
-def _verdict(lead: Lead, company: Company) -> tuple[int, str, Tone, str]:
+def _verdict(lead: Lead, company: Company, email: str) -> tuple[int, str, Tone, str]:
     """Level, word, tone, sentence: the first that fits, from what stops everything to what is merely missing."""
-    email = lead.email
     if word := _never(lead, company, email):
         return 0, word, "", _NEVER[word]
     strong = bool(lead.li_fat_id or lead.lead_gen_response)
@@ -97,9 +97,9 @@ def _never(lead: Lead, company: Company, email: str) -> str:
     return "Internal" if domain and domain in company.internal_domains else ""
 
 
-def _checks(lead: Lead) -> tuple[Check, ...]:
+def _checks(lead: Lead, email: str) -> tuple[Check, ...]:
     checks = (
-        Check("E-mail", bool(lead.email)),
+        Check("E-mail", bool(email)),
         Check("Click id", bool(lead.li_fat_id), _age(lead)),
         Check("Name", _has_name(lead)),
         Check(
