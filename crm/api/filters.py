@@ -23,7 +23,7 @@ _OF_EVERY_LIST = {"limit", "cursor", "ordering", "search", "format"}
 
 
 class KnownParameters(BaseFilterBackend):
-    """Refuses a query parameter that the list does not know, or that is there twice."""
+    """Refuses a query parameter that the list does not know, that is empty, or that is there twice."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         filterset: Any = getattr(view, "filterset_class", None)
@@ -33,7 +33,7 @@ class KnownParameters(BaseFilterBackend):
 
 
 def refuse_parameters(request: Request, known: set[str]) -> None:
-    """Raise ValidationError for each query parameter that is not `known`, or is there more than once."""
+    """Raise ValidationError for each query parameter that is not `known`, is empty, or is there twice."""
     wrong: dict[str, list[ErrorDetail]] = {}
     for name, values in request.query_params.lists():
         if name not in known:
@@ -42,6 +42,8 @@ def refuse_parameters(request: Request, known: set[str]) -> None:
             ]
         elif len(values) > 1:
             wrong[name] = [ErrorDetail("Give this parameter once.", "repeated")]
+        elif not values[0] and name != "search":
+            wrong[name] = [ErrorDetail("Give this parameter a value, or leave it out.", "blank")]
     if wrong:
         raise ValidationError(wrong)
 
@@ -89,6 +91,7 @@ class ChoiceFilter(django_filters.ChoiceFilter):
         super().__init__(choices=choices, empty_label=None, error_messages=_CHOOSE, **options)
 
 
+@extend_schema_field(OpenApiTypes.BOOL)
 class TrueFalseFilter(django_filters.TypedChoiceFilter):
     """true or false."""
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from capi.models import Connection, ConversionEvent, Rule, Status
 from capi.sandbox.world import SANDBOX_TOKEN
 from crm.models import Company, Deal, Lead, User
-from tests.crm.api.conftest import Api, api, attrs, caller_of, code, session_of  # noqa: F401  fixtures of the API
+from tests.crm.api.caller import Api, attrs, code
 from tests.factories import DealFactory, LeadFactory, RuleFactory
 
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def won_deal(company: Company, rules: dict[str, Rule]) -> Deal:
     return win_deal(DealFactory(company=company, lead=LeadFactory(company=company)), SHELL)
 
 
-def events(api: Api, query: str = "") -> list[dict[str, Any]]:  # noqa: F811
+def events(api: Api, query: str = "") -> list[dict[str, Any]]:
     response = api.get(f"capi/events/?{query}")
     assert response.status_code == 200, response.content
     results: list[dict[str, Any]] = response.json()["results"]
@@ -87,7 +87,7 @@ class TestConnection:
     def test_a_member_who_saved_it_is_named(
         self,
         owner: User,
-        session_of: Callable[[User], Api],  # noqa: F811
+        session_of: Callable[[User], Api],
     ) -> None:
         assert (
             session_of(owner).put("capi/connection/", {"token": TOKEN}).json()["saved_by"]
@@ -385,11 +385,11 @@ class TestEvents:
 
 
 def test_another_companys_ids_are_nowhere(
-    api: Api,  # noqa: F811
+    api: Api,
     company: Company,
     rule: Rule,
     other_company: Company,
-    caller_of: Callable[..., Api],  # noqa: F811
+    caller_of: Callable[..., Api],
 ) -> None:
     lead = LeadFactory(company=company)
     (event,) = events(api)
@@ -413,7 +413,7 @@ def test_another_companys_ids_are_nowhere(
 
 
 def test_a_lead_says_for_every_rule_what_became_of_it(
-    api: Api,  # noqa: F811
+    api: Api,
     company: Company,
     rules: dict[str, Rule],
     deliver: Callable[[], int],
@@ -435,7 +435,7 @@ def test_an_agent_reads_the_conversions_of_their_own_leads(
     agent: User,
     company: Company,
     rule: Rule,
-    session_of: Callable[[User], Api],  # noqa: F811
+    session_of: Callable[[User], Api],
 ) -> None:
     bob = session_of(agent)
     mine, theirs = LeadFactory(company=company, owner=agent), LeadFactory(company=company, owner=None)
@@ -443,7 +443,7 @@ def test_an_agent_reads_the_conversions_of_their_own_leads(
     assert code(bob.get(f"leads/{theirs.pk}/conversions/"), 404) == "not_found"
 
 
-def test_the_token_is_in_no_answer(api: Api, company: Company, rules: dict[str, Rule]) -> None:  # noqa: F811
+def test_the_token_is_in_no_answer(api: Api, company: Company, rules: dict[str, Rule]) -> None:
     LeadFactory(company=company)
     for path in (
         "capi/connection/",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from crm.models import Company, Tag, User
-from tests.crm.api.conftest import Api, attrs
+from tests.crm.api.caller import Api, attrs
 
 pytestmark = pytest.mark.django_db
 

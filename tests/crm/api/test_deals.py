@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from crm.models import Company, Deal, Lead
-from tests.crm.api.conftest import Api, attrs, code
+from tests.crm.api.caller import Api, attrs, code
 from tests.factories import DealFactory, LeadFactory
 
 pytestmark = pytest.mark.django_db

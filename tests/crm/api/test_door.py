@@ -14,7 +14,7 @@ from django.utils import timezone
 from crm import signals
 from crm.actions import people
 from crm.models import ApiKey, Company, Lead, Membership, User
-from tests.crm.api.conftest import Api, attrs, code
+from tests.crm.api.caller import Api, attrs, code
 from tests.factories import DealFactory, LeadFactory, UserFactory
 
 pytestmark = pytest.mark.django_db

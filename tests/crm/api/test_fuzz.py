@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is one that the OpenAPI description has: a few hundred requests, always the same."""
+"""Whatever is sent, the answer is one that the OpenAPI description has. Some 200 requests, the same at every run."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ from tests.factories import DealFactory, LeadFactory, RuleFactory
 
 pytestmark = pytest.mark.django_db
 
-EXAMPLES = 4
+EXAMPLES = 3
 LOOKED_AT = [
     not_a_server_error,
     checks.status_code_conformance,
     checks.content_type_conformance,
     checks.response_schema_conformance,
     checks.response_headers_conformance,
+    checks.negative_data_rejection,
 ]
 
 
@@ -59,15 +60,13 @@ def records(company: Company, owner: User) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.name.lower())
-@pytest.mark.parametrize("scopes", [["read", "write", "admin"], ["read"]], ids="+".join)
 def test_every_answer_is_as_described(
     application: WSGIHandler,
     company: Company,
     records: dict[str, str],
-    scopes: list[str],
     mode: GenerationMode,
 ) -> None:
-    secret = people.create_api_key(company, "Fuzz", scopes).secret
+    secret = people.create_api_key(company, "Fuzz", ["read", "write", "admin"]).secret
     described = schemathesis.openapi.from_wsgi("/api/v1/schema/?format=json", application)
     for found in described.get_all_operations():
         operation = found.ok()

@@ -17,7 +17,7 @@ from crm.actions import people
 from crm.actions.companies import create_company
 from crm.models import Company, IdempotencyRecord, Lead, User
 from crm.tenancy import company_scope
-from tests.crm.api.conftest import Api, attrs, code
+from tests.crm.api.caller import Api, attrs, code
 
 MAX = {"last_name": "Moritz", "email": "max@customer.test"}
 

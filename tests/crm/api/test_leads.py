@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from crm.models import Activity, Company, Lead, Organization, Tag, User
-from tests.crm.api.conftest import Api, attrs, code
+from tests.crm.api.caller import Api, attrs, code
 from tests.factories import LeadFactory
 
 pytestmark = pytest.mark.django_db
@@ -355,6 +355,7 @@ def test_filters_find(api: Api, agent: User, company: Company, query: str) -> No
         ("status__category", "status__category=open"),
         ("company", "company=1"),
         ("status", "status=new&status=lost"),
+        ("status", "status="),
         ("limit", "limit=0"),
         ("limit", "limit=101"),
         ("limit", "limit=ten"),

@@ -8,7 +8,7 @@ import pytest
 
 from crm.actions.leads import archive_lead
 from crm.models import Company, Deal, Lead
-from tests.crm.api.conftest import Api, attrs
+from tests.crm.api.caller import Api, attrs
 from tests.factories import SHELL, DealFactory, LeadFactory
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ import pytest
 
 from crm.api.throttling import Buckets
 from crm.models import Company, User
-from tests.crm.api.conftest import Api, code
+from tests.crm.api.caller import Api, code
 
 pytestmark = pytest.mark.django_db
 
