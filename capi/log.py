@@ -203,24 +203,33 @@ class Page:
 
 def page(events: ConversionEventQuerySet, cursor: str) -> Page:
     """A page by key: the rows after (older, `o…`) or before (newer, `n…`) a row. A bad cursor is the first page."""
-    direction, at, key = _parse(cursor)
+    direction, found = _keyset(events, cursor)
+    loaded = list(found.for_log())
+    rows, is_more = loaded[:PAGE], len(loaded) > PAGE
     if direction == "n":
-        newer = Q(created_at__gt=at) | Q(created_at=at, pk__gt=key)
-        found = list(events.filter(newer).order_by("created_at", "id").for_log()[: PAGE + 1])
-        rows = found[:PAGE][::-1]
-        return Page(rows, _cursor("n", rows[:1]) if len(found) > PAGE else "", _cursor("o", rows[-1:]))
-    if direction == "o":
-        events = events.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=key))
-    found = list(events.order_by("-created_at", "-id").for_log()[: PAGE + 1])
-    rows = found[:PAGE]
-    older = _cursor("o", rows[-1:]) if len(found) > PAGE else ""
+        rows.reverse()
+        return Page(rows, _cursor("n", rows[:1]) if is_more else "", _cursor("o", rows[-1:]))
+    older = _cursor("o", rows[-1:]) if is_more else ""
     return Page(rows, _cursor("n", rows[:1]) if direction else "", older)
 
 
-def fingerprint(rows: list[ConversionEvent]) -> str:
-    """Changes when a row comes, goes or changes: what a page that is open compares."""
-    text = ",".join(f"{row.pk}{row.changed_at.timestamp()}" for row in rows)
+def fingerprint(events: ConversionEventQuerySet, cursor: str = "") -> str:
+    """Changes when a row of that page comes, goes or changes: what an open page compares, in one small query."""
+    _, found = _keyset(events, cursor)
+    rows = found.values_list("pk", "changed_at")
+    text = ",".join(f"{pk}{changed_at.timestamp()}" for pk, changed_at in rows)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _keyset(events: ConversionEventQuerySet, cursor: str) -> tuple[str, ConversionEventQuerySet]:
+    """The direction of a cursor, and the rows of its page in the order of that direction, one more than fit."""
+    direction, at, key = _parse(cursor)
+    if direction == "n":
+        newer = Q(created_at__gt=at) | Q(created_at=at, pk__gt=key)
+        return direction, events.filter(newer).order_by("created_at", "id")[: PAGE + 1]
+    if direction == "o":
+        events = events.filter(Q(created_at__lt=at) | Q(created_at=at, pk__lt=key))
+    return direction, events.order_by("-created_at", "-id")[: PAGE + 1]
 
 
 def _cursor(direction: str, rows: list[ConversionEvent]) -> str:

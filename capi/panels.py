@@ -281,7 +281,7 @@ def _health(connection: Connection | None, held: int, stopped: int) -> tuple[str
         return "bad", "Sending to LinkedIn has stopped"
     if held:
         return "warn", f"{held} event{' is' if held == 1 else 's are'} held"
-    return "good", "Flowing to LinkedIn"
+    return "good", "Flowing to LinkedIn" if connection.last_accepted_at else "Connected, nothing accepted yet"
 
 
 # ── Timelines ──────────────────────────────────────────────────────────────────────────────────────────

@@ -16,10 +16,12 @@ register = template.Library()
 
 @register.filter
 def log_time(moment: dt.datetime) -> SafeString:
-    """A `<time>`, as short as a column is narrow: 14:08 today, else the day."""
+    """A `<time>`, as short as a column is narrow: 14:08, Yesterday, 18 Nov."""
     local, today = timezone.localtime(moment), timezone.localdate()
-    text = f"{local:%H:%M}" if local.date() == today else display.relative_day(local.date(), today)
-    return _time(local, text)
+    if local.date() == today:
+        return _time(local, f"{local:%H:%M}")
+    is_yesterday = (today - local.date()).days == 1
+    return _time(local, "Yesterday" if is_yesterday else display.short_date(local.date(), today))
 
 
 @register.filter

@@ -59,10 +59,12 @@ class Row:
 def events(request: PageRequest) -> HttpResponse:
     """The log. With `seen`, the fingerprint of what a page shows, it answers 204 while that is still so."""
     filters = log.Filters.read(request.GET)
-    page = log.page(filters.rows(), request.GET.get("cursor", ""))
-    seen = log.fingerprint(page.rows)
+    cursor = request.GET.get("cursor", "")
+    # Before the rows are read: what changes in between is shown by the next look, never missed.
+    seen = log.fingerprint(filters.rows(), cursor)
     if request.htmx and request.GET.get("seen") == seen:
         return for_htmx(HttpResponse(status=204))
+    page = log.page(filters.rows(), cursor)
     opened = request.GET.get("open", "")
     may_change = request.principal.can(Ability.MANAGE)
     now = timezone.now()

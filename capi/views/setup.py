@@ -16,7 +16,16 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from capi import holds, log, operations
 from capi.forms import SUGGESTED, RuleForm, SandboxTokenForm, TokenForm
-from capi.models import Connection, ConnectionKind, ConversionEvent, CrmEvent, Rule, Status, ValuePolicy
+from capi.models import (
+    Connection,
+    ConnectionKind,
+    ConversionEvent,
+    ConversionEventQuerySet,
+    CrmEvent,
+    Rule,
+    Status,
+    ValuePolicy,
+)
 from capi.views.door import READ, finish, linkedin_page, show_dialog, tabs
 from crm.access import Ability
 from crm.display import money
@@ -55,7 +64,7 @@ def _setup_page(
     connection = Connection.objects.select_related("saved_by").first()
     rules = _rows()
     summary = log.Summary.now()
-    tests = _tests()
+    seen, tests = log.fingerprint(_tests()), list(_tests())
     may_change = request.principal.can(Ability.MANAGE)
     is_refused = bool((token_form and token_form.errors) or (rule_form and rule_form.errors))
     context = {
@@ -66,7 +75,7 @@ def _setup_page(
         "rules": rules,
         "active": sum(row.rule.is_active for row in rules),
         "tests": tests,
-        "seen": log.fingerprint(tests),
+        "seen": seen,
         "summary": summary,
         "tabs": tabs("setup", summary),
         "may_change": may_change,
@@ -186,13 +195,11 @@ def _empty_rule_form(request: PageRequest, rules: list[RuleRow]) -> RuleForm:
     return RuleForm(initial=initial)
 
 
-def _tests() -> list[ConversionEvent]:
-    return list(
-        ConversionEvent.objects.filter(is_test=True)
-        .select_related("rule")
-        .prefetch_related("deliveries__attempt")
-        .order_by("-created_at", "-id")[:SHOWN_TESTS]
-    )
+def _tests() -> ConversionEventQuerySet:
+    """The last test events, newest first."""
+    tests = ConversionEvent.objects.filter(is_test=True).order_by("-created_at", "-id")
+    newest = list(tests.values_list("pk", flat=True)[:SHOWN_TESTS])
+    return tests.filter(pk__in=newest).select_related("rule").prefetch_related("deliveries__attempt")
 
 
 @linkedin_page(Ability.SEE_LINKEDIN)

@@ -184,7 +184,7 @@ class TestLive:
     ) -> None:
         make_event()
         seen = seen_of(alice)
-        with django_assert_max_num_queries(9):
+        with django_assert_max_num_queries(4):
             assert alice.get(LOG, {"seen": seen}, headers=HTMX).status_code == 204
 
     def test_a_change_brings_table_counts_and_facts(self, alice: Client, make_event: MakeEvent) -> None:
