@@ -74,7 +74,6 @@ def _page(request: PageRequest, deal: Deal, note: NoteForm, status: int = 200) -
         "note_url": reverse("deal_note", args=[deal.pk]),
         "timeline": timeline_of_deal(deal, is_whole=request.GET.get("timeline") == "all"),
         "panels": drawn(request, (give(principal, deal) for give in panels.deal_panels)),
-        "told": _told(deal),
     }
     return render(request, "crm/deal.html", context, status=status)
 
@@ -83,10 +82,6 @@ def _seen_leads(principal: Principal, deal: Deal) -> set[UUID]:
     """Which of the deal's people the reader may open."""
     concerned = Q(deals=deal) | Q(deal_roles__deal=deal)
     return set(principal.leads().filter(concerned).values_list("pk", flat=True))
-
-
-def _told(deal: Deal) -> frozenset[UUID]:
-    return frozenset(pk for give in panels.told_stages for pk in give(deal.pipeline))
 
 
 def _path(deal: Deal) -> list[Step]:

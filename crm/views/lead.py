@@ -136,13 +136,20 @@ def _saved(request: PageRequest, lead: Lead, text: str) -> HttpResponse:
 def lead_status(request: PageRequest, pk: UUID) -> HttpResponse:
     """Move a lead to another status. In a list htmx gets the row anew."""
     lead = lead_or_404(request, pk)
-    status = get_object_or_404(LeadStatus, key=request.POST.get("status", ""))
+    status = _status(request.POST.get("status", ""))
     was = lead.status_id
     lead = actions.change_status(lead, status, actor_of(request))
     text = f"{lead} is {status.name} now." if was != status.pk else f"{lead} was {status.name} already."
     if request.htmx:
         return _row(request, lead, text)
     return done(request, text, back_to(request, reverse("lead", args=[pk])))
+
+
+def _status(key: str) -> LeadStatus:
+    found = next((status for status in LeadStatus.objects.all() if status.key == key), None)
+    if found is None:
+        raise Http404
+    return found
 
 
 def _row(request: PageRequest, lead: Lead, text: str) -> HttpResponse:

@@ -22,6 +22,12 @@ document.addEventListener("toggle", ({ target }) => {
 document.addEventListener("scroll", () => placed().forEach(place), true);
 addEventListener("resize", () => placed().forEach(place));
 
+// Filters that are not set stay out of the address.
+document.addEventListener("formdata", ({ target, formData }) => {
+  if (!target.matches(".filters > form")) return;
+  for (const [name, value] of [...formData]) if (!value) formData.delete(name);
+});
+
 // A link to the composer also puts the cursor into it.
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-focus-on]");
