@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
-from django_htmx.http import HttpResponseClientRefresh
+from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
 from capi.log import Summary
 from crm.access import Ability
@@ -71,6 +71,8 @@ def show_dialog(
 def finish(request: PageRequest, text: str, url: str, *, lead: str = "", state: Any = "good") -> HttpResponse:
     """After a form: go to `url` and say there what happened. From inside a dialog: load the page under it again."""
     show_toast(request, Toast(text, lead=lead, state=state))
-    if request.htmx:
-        return HttpResponseClientRefresh()
-    return HttpResponseRedirect(url)
+    if not request.htmx:
+        return HttpResponseRedirect(url)
+    # The dialog may also stand as a page of its own; loading that again would lead nowhere.
+    is_own_page = (request.htmx.current_url_abs_path or "").partition("?")[0] == request.path
+    return HttpResponseClientRedirect(url) if is_own_page else HttpResponseClientRefresh()
