@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django_scopes import scopes_disabled
 
@@ -38,7 +39,10 @@ def open_company_scope(get_response: GetResponse) -> GetResponse:
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        principal = _principal(request)
+        try:
+            principal = _principal(request)
+        except (OperationalError, InterfaceError):
+            return _busy(request)
         request.principal = principal  # type: ignore[attr-defined]
         if request.path.startswith("/admin/") and request.user.is_active and request.user.is_superuser:
             with scopes_disabled():
@@ -55,8 +59,15 @@ def _principal(request: HttpRequest) -> Principal | None:
     return Principal.of_session(request)
 
 
+def _busy(request: HttpRequest) -> HttpResponse:
+    response = _refused(request, 503, "busy", "The database is away, and nothing was written. Try again.")
+    response.headers["Retry-After"] = "2"
+    return response
+
+
 def _refused(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
     if request.path.startswith("/api/"):
         error = {"code": code, "detail": detail, "attr": None}
-        return JsonResponse({"type": "client_error", "errors": [error]}, status=status)
+        kind = "client_error" if status < 500 else "server_error"
+        return JsonResponse({"type": kind, "errors": [error]}, status=status)
     return HttpResponse(detail, status=status, content_type="text/plain; charset=utf-8")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
@@ -322,6 +322,18 @@ def test_a_locked_database_is_503_with_a_time_to_come_back(
     assert int(response.headers["Retry-After"]) > 0
     assert b"SECRET" not in response.content
     assert not Lead.objects.exists()
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_is_503_before_anybody_is_known(api: Api) -> None:
+    connection.connection.close()  # as when the server was restarted
+    try:
+        response = api.get("leads/")
+    finally:
+        connection.close()
+    assert code(response, 503) == "busy"
+    assert int(response.headers["Retry-After"]) > 0
 
 
 def test_a_failure_shows_nothing_of_the_inside(api: Api, trouble: Callable[[Exception], None]) -> None:
