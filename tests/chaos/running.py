@@ -75,15 +75,15 @@ class Installation:
 
 @contextmanager
 def installation(
-    data: Path, linkedin: str, port: int | None = None, **variables: str
+    data: Path, linkedin: str, port: int | None = None, *, demo: bool = False, **variables: str
 ) -> Iterator[Installation]:
-    """Start `up --no-demo` on SQLite in `data`, speaking to `linkedin`; stops it at the end."""
+    """Start `up` on SQLite in `data`, speaking to `linkedin`; stops it at the end."""
     port = port or free_port()
     environment = {name: value for name, value in os.environ.items() if name not in _OWN}
     environment |= {"DATA_DIR": str(data), "LINKEDIN_API_URL": linkedin, "DELIVERY_POLL_SECONDS": "1"}
     environment |= variables
     process = subprocess.Popen(
-        [sys.executable, "manage.py", "up", "--no-demo", "--port", str(port)],
+        [sys.executable, "manage.py", "up", "--port", str(port), *([] if demo else ["--no-demo"])],
         env=environment,
         cwd=ROOT,
         stdout=subprocess.PIPE,

@@ -31,12 +31,6 @@ def find_chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dict[str, object]:
-    """pytest-playwright's fixture: the system's Chromium, for Playwright's own download is not used."""
-    return {**browser_type_launch_args, "executable_path": find_chromium(), "args": ARGUMENTS}
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     browser_items = [item for item in items if item.get_closest_marker("browser")]
     if not browser_items or find_chromium():

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,7 +42,7 @@ class Postgres:
             self.process.wait()
 
 
-def start(folder: Path) -> Postgres:
+def start(folder: Path, durability: Mapping[str, str] = FAST) -> Postgres:
     """A fresh server in `folder`, whose path must be short: a socket's may have about 100 characters."""
     account = "nobody" if os.geteuid() == 0 else None
     binaries = _binaries(folder, account)
@@ -50,7 +51,7 @@ def start(folder: Path) -> Postgres:
         [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"],
         account,
     )
-    settings = {"listen_addresses": "", "unix_socket_directories": str(folder), **FAST, **ROOM}
+    settings = {"listen_addresses": "", "unix_socket_directories": str(folder), **durability, **ROOM}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [binaries / "postgres", "-D", data, *(f"-c{name}={value}" for name, value in settings.items())],
