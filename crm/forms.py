@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.crypto import constant_time_compare
 
+from crm import cleaning
 from crm.access import Principal
 from crm.actions.deals import DealChanges
 from crm.actions.leads import Attribution, LeadChanges, PhoneEntry
@@ -58,7 +59,31 @@ def members() -> QuerySet[User]:
     return User.objects.filter(pk__in=active).order_by("first_name", "last_name", "email")
 
 
-class LeadForm(forms.Form):
+class SentenceForm(forms.Form):
+    """A form that says what is missing by its name."""
+
+    def __init__(self, data: QueryDict | None = None, *, initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial)
+        for name, field in self.fields.items():
+            verb = "Choose" if isinstance(field, forms.ChoiceField) else "Enter"
+            words = str(field.label or name.replace("_", " "))
+            field.error_messages = {
+                "required": f"{verb} the {_inside_a_sentence(words)}.",
+                **_own_messages(field),
+            }
+
+
+def _inside_a_sentence(label: str) -> str:
+    return label if label[1:2].isupper() or label.startswith("LinkedIn") else label[0].lower() + label[1:]
+
+
+def _own_messages(field: forms.Field) -> dict[str, Any]:
+    """The messages of a field, but for Django's "This field is required."."""
+    django = forms.Field.default_error_messages["required"]
+    return {code: text for code, text in field.error_messages.items() if text != django}
+
+
+class LeadForm(SentenceForm):
     """A lead as a person types it in; the web asks for more than other channels do."""
 
     first_name = forms.CharField(max_length=80)
@@ -75,7 +100,11 @@ class LeadForm(forms.Form):
         choices=[("", "Not known"), *sorted(COUNTRIES.items(), key=lambda country: country[1])],
     )
     status = forms.ModelChoiceField(LeadStatus.objects.none(), empty_label=None)
-    source = forms.CharField(max_length=80, help_text="How they found you: Web form, Referral, a fair.")
+    source = forms.CharField(
+        max_length=80,
+        help_text="How they found you: Web form, Referral, a fair.",
+        widget=forms.TextInput(attrs={"list": "sources"}),
+    )
     lead_type = forms.ModelChoiceField(
         LeadType.objects.none(), label="Type", required=False, empty_label="None"
     )
@@ -99,6 +128,10 @@ class LeadForm(forms.Form):
         self.fields["status"].queryset = LeadStatus.objects.all()  # type: ignore[attr-defined]
         self.fields["lead_type"].queryset = LeadType.objects.all()  # type: ignore[attr-defined]
         self.fields["owner"].queryset = members()  # type: ignore[attr-defined]
+
+    def clean_email(self) -> str:
+        """Said together with what else is wrong, not after it."""
+        return cleaning.email(self.cleaned_data["email"])
 
     def changes(self) -> LeadChanges:
         """What the action is asked for: all of a new lead, of a known one only what was changed here."""
@@ -165,7 +198,7 @@ class StageField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic i
         return f"{obj.pipeline}: {obj.name}"
 
 
-class DealForm(forms.Form):
+class DealForm(SentenceForm):
     """A deal as a person types it in."""
 
     title = forms.CharField(max_length=160)
@@ -321,7 +354,7 @@ class PersonForm(forms.Form):
         field.choices = [("", "Choose a person"), *((lead.pk, _named(lead)) for lead in offered)]
 
 
-class SetupForm(forms.Form):
+class SetupForm(SentenceForm):
     """The first company and its owner."""
 
     code = forms.CharField(

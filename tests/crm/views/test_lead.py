@@ -98,8 +98,16 @@ def test_a_lead_is_added(alice: Browser, owner: User) -> None:
 def test_the_web_form_asks_for(alice: Browser, field: str) -> None:
     answer = alice.post("lead_new", **_filled(**{field: ""}))
     assert answer.status_code == 422
-    assert answer.context["form"].errors[field]
+    assert "This field is required" not in answer.context["form"].errors[field]
     assert not Lead.objects.exists()
+
+
+def test_all_that_is_wrong_is_said_at_once(alice: Browser) -> None:
+    answer = alice.post("lead_new", **_filled(last_name="", email="mei@", status=""))
+    errors = answer.context["form"].errors
+    assert errors["last_name"] == ["Enter the last name."]
+    assert errors["status"] == ["Choose the status."]
+    assert "Enter a valid e-mail address." in errors["email"][0]
 
 
 @pytest.mark.parametrize(
