@@ -126,11 +126,11 @@ def _company(number: int, plan: Plan) -> Company:
 
 
 def _write(world: World, history: log.Log, plan: Plan, *, with_opening: bool) -> None:
-    leads, deals = plan.leads, plan.deals
-    if with_opening and leads >= opening.LEADS and deals >= opening.DEALS:
+    leads, deals, sayings = plan.leads, plan.deals, plan.activities
+    if with_opening and leads >= opening.LEADS and deals >= opening.DEALS and sayings >= opening.SAYINGS:
         opening.play(world)
-        leads, deals = leads - opening.LEADS, deals - opening.DEALS
-    routine.live(world, leads, deals, plan.activities)
+        leads, deals, sayings = leads - opening.LEADS, deals - opening.DEALS, sayings - opening.SAYINGS
+    routine.live(world, leads, deals, sayings)
     world.insert()
     history.write(world.facts)
     world.facts.clear()

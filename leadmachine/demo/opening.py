@@ -16,11 +16,11 @@ FORM, AD, WEB, OUTBOUND, WEBINAR = (
 )
 
 
-LEADS, DEALS = 16, 5
+LEADS, DEALS, SAYINGS = 16, 5, 4
 
 
 def play(world: World) -> None:
-    """Add the guests with their stories: LEADS of them, with DEALS among them."""
+    """Add the guests with their stories: LEADS of them, with DEALS and SAYINGS (notes, calls …) among them."""
     sara, jonas, priya, emilia = world.users
     scenes: tuple[Callable[[], object], ...] = (
         lambda: _qualified_just_now(world, jonas),

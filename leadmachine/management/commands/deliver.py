@@ -30,10 +30,10 @@ class Command(BaseCommand):
                 return
             if not more:
                 stopped.wait(settings.DELIVERY_POLL_SECONDS)
+            close_old_connections()
 
     def _round(self, stopped: threading.Event, *, may_fail: bool) -> bool:
         """A turn for every company with work, unless told to stop; whether more is due at once."""
-        close_old_connections()
         more = False
         try:
             for company in delivery.companies_with_work():
