@@ -32,7 +32,8 @@ class CompanyView(APIView):
     write_ability: Ability = Ability.WORK
     delete_ability: Ability = Ability.DELETE
     field_names: Mapping[str, str] = {}
-    metadata_class = None  # OPTIONS would describe fields in DRF's own way; the schema does it better
+    # Without OPTIONS: it would describe fields in DRF's own way, and the schema does it better.
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
     @property
     def principal(self) -> Principal:

@@ -21,7 +21,7 @@ class HasScope(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         principal = principal_of(request)
         if not request.user.is_authenticated:
-            raise NotAuthenticated
+            raise NotAuthenticated("Send an API key, as Authorization: Bearer lm_…, or sign in.")
         if principal is None:
             raise PermissionDenied("You are not a member of any company.")
         if principal.key is not None:

@@ -227,7 +227,9 @@ def test_what_is_not_there_is_the_same_404(api: Api, path: str) -> None:
 
 @pytest.mark.parametrize("method", ["options", "trace", "put", "delete"])
 def test_a_method_that_a_list_does_not_have_is_refused(api: Api, method: str) -> None:
-    assert code(getattr(api.client, method)("/api/v1/leads/"), 405) == "method_not_allowed"
+    response = getattr(api.client, method)("/api/v1/leads/")
+    assert code(response, 405) == "method_not_allowed"
+    assert response.headers["Allow"] == "GET, POST, HEAD"
 
 
 def test_only_json_is_spoken(api: Api) -> None:
