@@ -10,7 +10,7 @@ COMPILE := $(VENV) -m uv pip compile --universal --python-version 3.11 --generat
 
 export PORT HOST
 
-.PHONY: run test env env-dev check bench lock
+.PHONY: run test env env-dev check bench screenshots lock
 
 run:
 	@$(PYTHON) requirements/install.py runtime
@@ -43,6 +43,10 @@ check: env-dev
 
 bench: env-dev
 	$(VENV) -m tests.benchmarks
+
+# The pictures of the README, from the browser that the tests use.
+screenshots: env-dev
+	SCREENSHOTS=1 E2E=require $(VENV) -m pytest tests/browser/test_pages.py -k pictures -n0
 
 lock: env-dev
 	$(COMPILE) --upgrade requirements/dev.in --output-file requirements/dev.lock

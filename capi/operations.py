@@ -13,6 +13,7 @@ from typing import TypedDict
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from capi import holds, nudge, payload, recording
@@ -190,7 +191,7 @@ def resend(event: ConversionEvent, actor: Actor) -> ConversionEvent:
 @transaction.atomic
 def resend_all(events: ConversionEventQuerySet, actor: Actor) -> int:
     """Send again whatever of these can be; returns how many."""
-    count = _resend(events.filter(is_test=False), timezone.now())
+    count = _resend(events, timezone.now())
     company = Connection.objects.values_list("company", flat=True).first()
     if count and company:
         nudge.on_commit(company)
@@ -218,10 +219,9 @@ def cancel(event: ConversionEvent, actor: Actor) -> ConversionEvent:
 
 
 def _resend(events: ConversionEventQuerySet, now: datetime) -> int:
-    oldest = now - (payload.resend_deadline(now) - now)
-    possible = events.filter(status__in=RESENDABLE, happened_at__gt=oldest)
+    possible = events.filter(status__in=RESENDABLE, is_test=False, happened_at__gt=now - payload.RESENDABLE_FOR)
     # A definite refusal stored nothing, so the person may be described anew; what may be stored keeps its bytes.
-    possible.filter(status__in=(Status.SKIPPED, Status.REJECTED), unknown_outcomes=0, is_test=False).update(
+    possible.filter(status__in=(Status.SKIPPED, Status.REJECTED), unknown_outcomes=0).update(
         element="", identifiers=[], told_lead=None
     )
     count = possible.update(
@@ -231,6 +231,7 @@ def _resend(events: ConversionEventQuerySet, now: datetime) -> int:
         message="",
         settles_at=None,
         next_attempt_at=now,
+        expires_at=F("happened_at") + payload.RESENDABLE_FOR,  # whoever asks may come later than we try ourselves
         failures=0,
         batch_key=None,
         is_suspect=False,
@@ -242,6 +243,8 @@ def _resend(events: ConversionEventQuerySet, now: datetime) -> int:
 
 def _why_not_resent(event: ConversionEvent, now: datetime) -> str:
     event = ConversionEvent.objects.get(pk=event.pk)
+    if event.is_test:
+        return "A test event is sent once. Send another test instead."
     if event.status == Status.SENDING:
         return "This event is on its way. Wait for the answer."
     if event.status in RESENDABLE or event.status == Status.EXPIRED:

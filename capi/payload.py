@@ -16,6 +16,7 @@ from capi import hashing
 SENDABLE_DAYS = 90
 DEADLINE_MARGIN = timedelta(hours=6)
 RESEND_MARGIN = timedelta(minutes=15)
+RESENDABLE_FOR = timedelta(days=SENDABLE_DAYS) - RESEND_MARGIN
 RECORDING_MARGIN = timedelta(hours=24)
 CLOCK_TOLERANCE = timedelta(minutes=5)
 HASHED_NAMES_SINCE = "202609"
@@ -185,7 +186,7 @@ def deadline(happened_at: datetime) -> datetime:
 
 def resend_deadline(happened_at: datetime) -> datetime:
     """The last moment a person may still ask for a resend."""
-    return happened_at + timedelta(days=SENDABLE_DAYS) - RESEND_MARGIN
+    return happened_at + RESENDABLE_FOR
 
 
 def too_old_to_record(happened_at: datetime, now: datetime) -> bool:

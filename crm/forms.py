@@ -382,6 +382,8 @@ class SetupForm(SentenceForm):
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
+        if not settings.SETUP_CODE:
+            raise ValidationError("The server was started without SETUP_CODE. Set it, and start it again.")
         if not constant_time_compare(code.strip(), settings.SETUP_CODE):
             raise ValidationError("This is not the code that the server was started with.")
         return code

@@ -15,6 +15,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.data_dir()
 DEBUG = env.flag("DEBUG", False)
 PORT = env.number("PORT", 8000)
+HOST = env.text("HOST", "127.0.0.1")
 PUBLIC_URL = env.text("PUBLIC_URL", f"http://127.0.0.1:{PORT}").rstrip("/")
 IS_HTTPS = PUBLIC_URL.startswith("https://")
 LOOPBACK_NAMES = ["127.0.0.1", "localhost", "[::1]"]

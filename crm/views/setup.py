@@ -19,7 +19,6 @@ from crm.actions.companies import create_company
 from crm.actions.people import create_owner
 from crm.forms import SetupForm, show_refusal
 from crm.models import User
-from leadmachine import env
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -56,7 +55,7 @@ def is_first_run() -> bool:
 
 def asks_code() -> bool:
     """A server that others can reach asks for its code, so that no stranger gets there first."""
-    return bool(settings.SETUP_CODE) and env.text("HOST", "127.0.0.1") not in LOOPBACK
+    return bool(settings.SETUP_CODE) or settings.HOST not in LOOPBACK
 
 
 def _made_owner(form: SetupForm) -> User | None:

@@ -198,6 +198,25 @@ def test_what_was_accepted_or_is_too_old_is_not_resent(
         operations.resend(event(), SHELL)
 
 
+def test_a_resend_has_until_fifteen_minutes_before_linkedin_s_end(
+    company: Company, rules: dict[str, Rule], deliver: Deliver
+) -> None:
+    LeadFactory(company=company)
+    happened_at = timezone.now() - timedelta(days=90) + timedelta(hours=1)
+    ConversionEvent.objects.update(
+        status="rejected", happened_at=happened_at, expires_at=happened_at + timedelta(days=89, hours=18)
+    )
+    operations.resend(event(), SHELL)
+    deliver()
+    assert event().status == "accepted"
+
+
+def test_a_test_event_is_sent_once_only(company: Company, rules: dict[str, Rule], deliver: Deliver) -> None:
+    operations.send_test(rules["lead_created"], SHELL)
+    with pytest.raises(Conflict):
+        operations.resend(event(), SHELL)
+
+
 def test_a_test_event_needs_a_token_and_carries_nobody_s_data(
     company: Company, sandbox: RunningSandbox, deliver: Deliver
 ) -> None:

@@ -42,7 +42,7 @@ class Command(BaseCommand):
         with only_one() as lock:
             require_free(address)
             self._say("Preparing …")
-            login = self._prepare(demo_wanted=not no_demo)
+            login = self._prepare(address, demo_wanted=not no_demo)
             scratch = Path(tempfile.mkdtemp(prefix="lm-"))
             listed = programs(address, scratch, settings.REDIS_URL)
             with Supervisor(
@@ -55,7 +55,7 @@ class Command(BaseCommand):
                 self._say("Stopping …")
         self._say("Stopped.")
 
-    def _prepare(self, *, demo_wanted: bool) -> demo.Login | None:
+    def _prepare(self, address: Address, *, demo_wanted: bool) -> demo.Login | None:
         """Database, static files, demo company, as they should be. Returns the demo's login, if any."""
         try:
             call_command("migrate", interactive=False, verbosity=0)
@@ -63,8 +63,8 @@ class Command(BaseCommand):
             raise CommandError(f"The database does not answer: {str(error).strip()}") from error
         assets.collect()
         login = demo.load_once() if demo_wanted else demo.login()
-        if _is_first_run():
-            # The programs inherit it; the first-run page asks for it, unless it listens on loopback only.
+        if _is_first_run() and not address.is_loopback:
+            # The programs inherit it, and the first-run page asks for it.
             os.environ.setdefault("SETUP_CODE", secrets.token_hex(4))
         # The programs open their own; one kept here would only hold a place on the server.
         connections.close_all()

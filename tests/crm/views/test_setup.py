@@ -85,9 +85,8 @@ class TestCode:
     """A server that others can reach asks for the code it printed."""
 
     @pytest.fixture(autouse=True)
-    def reachable(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        settings.SETUP_CODE = "blue-heron-42"
-        monkeypatch.setenv("HOST", "0.0.0.0")
+    def reachable(self, settings: Any) -> None:
+        settings.SETUP_CODE, settings.HOST = "blue-heron-42", "0.0.0.0"
 
     @pytest.mark.parametrize("code", ["", "blue-heron-43", "blå"])
     def test_without_it_nothing_happens(self, code: str) -> None:
@@ -100,6 +99,18 @@ class TestCode:
         assert Client().post("/setup/", {**FILLED, "code": " blue-heron-42 "}).status_code == 302
         assert User.objects.exists()
 
-    def test_on_the_loopback_it_is_not_asked_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HOST", "127.0.0.1")
+    def test_a_server_that_was_started_without_one_refuses_everybody(self, settings: Any) -> None:
+        settings.SETUP_CODE = ""
+        answer = Client().post("/setup/", {**FILLED, "code": ""})
+        assert answer.status_code == 422
+        answer = Client().post("/setup/", {**FILLED, "code": "guess"})
+        assert "SETUP_CODE" in str(answer.context["form"].errors["code"])
+        assert not User.objects.exists()
+
+    def test_it_is_asked_for_wherever_one_is_set(self, settings: Any) -> None:
+        settings.HOST = "127.0.0.1"
+        assert Client().post("/setup/", FILLED).status_code == 422
+
+    def test_on_the_loopback_none_is_needed(self, settings: Any) -> None:
+        settings.SETUP_CODE, settings.HOST = "", "127.0.0.1"
         assert Client().post("/setup/", FILLED).status_code == 302
