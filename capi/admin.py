@@ -256,17 +256,7 @@ class ReasonFilter(admin.SimpleListFilter):
 class ConversionEventAdmin(ReadOnlyAdmin):
     """The log. Nobody edits it; three verbs act on it."""
 
-    list_display = (
-        "created_at",
-        "event",
-        "lead",
-        "rule",
-        "status",
-        "sentence",
-        "value_text",
-        "attempts",
-        "is_test",
-    )
+    list_display = ("created_at", "event", "lead", "status", "sentence", "value_text", "rule", "attempts")
     list_filter = ("status", "event", "held_by", ReasonFilter, "is_test")
     list_select_related = ("rule", "lead", "deal", "told_lead")
     search_fields = ("event_id", "conversion_id")

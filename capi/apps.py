@@ -15,9 +15,9 @@ class CapiConfig(AppConfig):
 
     def ready(self) -> None:
         from capi import checks, panels, receivers  # noqa: F401  connect and register
-        from crm import panels
+        from crm.panels import api_routes
 
-        panels.api_routes.append(_api_routes)
+        api_routes.append(_api_routes)
 
 
 def _api_routes() -> list[Any]:

@@ -108,8 +108,7 @@ def let_go_of_consented(company: Company, now: datetime) -> int:
     if company.consent_policy == ConsentPolicy.HOLD_EUROPE:
         outside = ~Q(told_lead__country_code__in=["", *CONSENT_COUNTRIES])
         free |= Q(told_lead__consent=Consent.UNKNOWN) & outside
-    ids = list(held.filter(free).values_list("pk", flat=True)[:1000])
-    return let_go(ConversionEvent.objects.filter(pk__in=ids), now) if ids else 0
+    return let_go(ConversionEvent.objects.filter(pk__in=held.filter(free).values("pk")), now)
 
 
 def _hold_events(

@@ -219,7 +219,9 @@ def cancel(event: ConversionEvent, actor: Actor) -> ConversionEvent:
 
 
 def _resend(events: ConversionEventQuerySet, now: datetime) -> int:
-    possible = events.filter(status__in=RESENDABLE, is_test=False, happened_at__gt=now - payload.RESENDABLE_FOR)
+    possible = events.filter(
+        status__in=RESENDABLE, is_test=False, happened_at__gt=now - payload.RESENDABLE_FOR
+    )
     # A definite refusal stored nothing, so the person may be described anew; what may be stored keeps its bytes.
     possible.filter(status__in=(Status.SKIPPED, Status.REJECTED), unknown_outcomes=0).update(
         element="", identifiers=[], told_lead=None
@@ -231,7 +233,8 @@ def _resend(events: ConversionEventQuerySet, now: datetime) -> int:
         message="",
         settles_at=None,
         next_attempt_at=now,
-        expires_at=F("happened_at") + payload.RESENDABLE_FOR,  # whoever asks may come later than we try ourselves
+        # Whoever asks may come later than we would still try by ourselves.
+        expires_at=F("happened_at") + payload.RESENDABLE_FOR,
         failures=0,
         batch_key=None,
         is_suspect=False,

@@ -12,7 +12,7 @@ from capi import holds, nudge
 from capi.models import ConversionEvent, CrmEvent
 from capi.recording import Occasion, cancel_waiting, record
 from crm import signals
-from crm.models import Consent
+from crm.models import Company, Consent
 from crm.signals import DealFact, LeadFact
 
 
@@ -60,6 +60,13 @@ def on_consent_changed(sender: type, fact: LeadFact, **kwargs: Any) -> None:
         return
     holds.let_go_of_consented(lead.company, now)
     nudge.on_commit(lead.company_id)
+
+
+@receiver(signals.company_changed, dispatch_uid="capi.company_changed")
+def on_company_changed(sender: type, company: Company, **kwargs: Any) -> None:
+    """The consent policy may let go of what it held."""
+    holds.let_go_of_consented(company, timezone.now())
+    nudge.on_commit(company.pk)
 
 
 def _record_of_lead(event: CrmEvent, fact: LeadFact) -> None:

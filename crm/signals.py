@@ -3,7 +3,7 @@
 A receiver that raises undoes the change: the fact and what follows from it are written together or not at all.
 Receivers do database work only; anything slow waits for `transaction.on_commit`.
 
-Each signal carries one keyword, `fact`.
+Each signal but the last carries one keyword, `fact`.
 """
 
 from __future__ import annotations
@@ -51,4 +51,5 @@ deal_lost = Signal()  # DealFact: it entered a lost stage of a sales pipeline
 deal_reopened = (
     Signal()
 )  # DealFact: it left a won or lost stage; what still waits about that is no longer true
-consent_changed = Signal()  # LeadFact: what waits for this person must be looked at again
+consent_changed = Signal()  # LeadFact: consent or country changed; look again at what waits for this person
+company_changed = Signal()  # `company`: its settings changed; what waits for its policy must be looked at again

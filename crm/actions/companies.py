@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.text import slugify
 
-from crm import cleaning
+from crm import cleaning, signals
 from crm.actions.owners import check_owner
 from crm.models import (
     Company,
@@ -152,6 +152,7 @@ def update_company(company: Company, changes: CompanySettings) -> Company:
     company.internal_domains = [_domain(entry) for entry in company.internal_domains]
     company.clean_fields(exclude=["default_status", "fallback_owner"])
     company.save()
+    signals.company_changed.send(sender=Company, company=company)
     return company
 
 

@@ -170,7 +170,7 @@ def update_lead(lead: Lead, changes: LeadChanges, actor: Actor) -> Lead:
     """Change what `changes` names, and write down old and new. Raises ValidationError per field."""
     lead = _locked(lead)
     now = timezone.now()
-    before = _readable(lead)
+    before, country = _readable(lead), lead.country_code
     emails = _wanted_emails(lead, changes)
     if "owner" in changes:
         check_owner(changes["owner"])
@@ -191,6 +191,8 @@ def update_lead(lead: Lead, changes: LeadChanges, actor: Actor) -> Lead:
         _replace_tags(lead, changes["tags"])
     lead = _fresh(lead)
     _record_differences(lead, before, _readable(lead), actor, now)
+    if lead.country_code != country:
+        signals.consent_changed.send(sender=Lead, fact=LeadFact(lead, now))
     if "consent" in changes:
         set_consent(
             lead,
@@ -395,8 +397,8 @@ def _new_tag(company: Company, name: str, key: str) -> Tag:
         tag.clean_fields(exclude=["company"])
     except ValidationError as error:
         raise ValidationError({"tags": error.messages}) from error
-    tag.save()
-    return tag
+    Tag.objects.bulk_create([tag], ignore_conflicts=True)  # somebody else may add the same one right now
+    return Tag.objects.get(name_key=key)
 
 
 def _save(lead: Lead) -> None:

@@ -85,9 +85,13 @@ def find_or_create(
     name = " ".join(name.split())
     if not name:
         return Organization.objects.filter(domain=domain).first() if domain else None
-    known = Organization.objects.filter(name_key=name.lower()[:160]).first()
-    if known:
-        return known
+    known = Organization.objects.filter(name_key=name.lower()[:160])
+    if found := known.first():
+        return found
+    # One maker of organizations at a time: two leads of one new firm must not make it twice.
+    Company.objects.select_for_update().get(pk=company.pk)
+    if found := known.first():
+        return found
     taken = not domain or Organization.objects.filter(domain=domain).exists()
     organization = Organization(
         company=company,

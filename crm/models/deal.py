@@ -98,6 +98,7 @@ class Deal(TenantModel):
         indexes = [
             models.Index(fields=("company", "stage", "-stage_since"), name="deal_by_stage"),
             models.Index(fields=("company", "owner", "status"), name="deal_by_owner"),
+            models.Index(fields=("company", "-created_at", "-id"), name="deal_by_creation"),
         ]
 
     def __str__(self) -> str:

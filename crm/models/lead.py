@@ -179,6 +179,7 @@ class Lead(TenantModel):
             models.Index(fields=("company", "-last_touch_at", "-id"), name="lead_by_last_touch"),
             models.Index(fields=("company", "status", "-last_touch_at"), name="lead_by_status"),
             models.Index(fields=("company", "owner", "-last_touch_at"), name="lead_by_owner"),
+            models.Index(fields=("company", "-created_at", "-id"), name="lead_by_creation"),
         ]
 
     def __str__(self) -> str:

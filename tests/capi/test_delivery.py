@@ -12,7 +12,7 @@ from capi import operations
 from capi.models import Attempt, Connection, ConversionEvent, Rule, Status
 from capi.sandbox.running import RunningSandbox
 from capi.sandbox.world import SANDBOX_TOKEN
-from crm.actions import deals, leads
+from crm.actions import companies, deals, leads
 from crm.models import Company, LeadStatus
 from tests.factories import SHELL, DealFactory, LeadFactory, RuleFactory, connect
 
@@ -301,3 +301,27 @@ def test_nothing_is_sent_after_its_deadline(
     deliver()
     assert only_event().status == Status.EXPIRED
     assert sandbox.control.stats().accepted == 0
+
+
+def test_a_new_policy_lets_go_of_what_it_held(
+    company: Company, rules: dict[str, Rule], deliver: Deliver
+) -> None:
+    company = companies.update_company(company, {"consent_policy": "hold"})
+    LeadFactory(company=company)
+    deliver()
+    assert only_event().held_by == "lead"
+    companies.update_company(company, {"consent_policy": "send"})
+    deliver()
+    assert only_event().status == Status.ACCEPTED
+
+
+def test_a_country_outside_europe_lets_go_of_what_waits_for_consent(
+    company: Company, rules: dict[str, Rule], deliver: Deliver
+) -> None:
+    company = companies.update_company(company, {"consent_policy": "hold_eea"})
+    lead = LeadFactory(company=company)
+    deliver()
+    assert only_event().held_by == "lead"
+    leads.update_lead(lead, {"country_code": "US"}, SHELL)
+    deliver()
+    assert only_event().status == Status.ACCEPTED
