@@ -15,6 +15,7 @@ from crm.display import initials
 from crm.frame import Account, CompanyChoice, Frame, NavItem, Search
 from crm.models import Membership
 from crm.tenancy import company_scope
+from crm.views.settings.menu import SETTINGS, first_url
 
 LEADS: Final = "leads"
 DEALS: Final = "deals"
@@ -47,6 +48,7 @@ def _gathered(request: HttpRequest, principal: Principal) -> Frame:
             NavItem("Lead", reverse("lead_new"), "user", keys="n l"),
             NavItem("Deal", reverse("deal_new"), "banknotes", keys="n d"),
         ),
+        settings=_settings(principal, request.path),
         search=Search(reverse(LEADS), "Search leads", value=_searched(request)),
         admin_url=reverse("admin:index") if _may_administer(principal) else "",
     )
@@ -75,6 +77,13 @@ def _nav(principal: Principal, path: str) -> tuple[NavItem, ...]:
     )
     theirs = (item(principal, path) for item in panels.nav_items)
     return (*ours, *(item for item in theirs if item))
+
+
+def _settings(principal: Principal, path: str) -> NavItem | None:
+    """For those who manage the company."""
+    if not principal.can(Ability.MANAGE) or not (url := first_url(principal)):
+        return None
+    return NavItem("Settings", url, "cog-6-tooth", current=path.startswith(SETTINGS), keys="g s")
 
 
 def _companies(principal: Principal) -> tuple[CompanyChoice, ...]:

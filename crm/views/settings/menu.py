@@ -1,0 +1,61 @@
+"""The menu of the settings area: what there is, and who may open it. A new page adds its line here."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+from crm.access import Ability, Principal
+from crm.frame import NavItem
+
+SETTINGS: Final = "/settings/"
+
+
+class Entry(NamedTuple):
+    """A page of the settings. `icon` is a name that the `icon` tag knows."""
+
+    label: str
+    url_name: str
+    icon: str
+    ability: Ability
+
+
+# In the order of the page; a group none of whose pages may be opened is left away.
+MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
+    ("Company", ()),
+    ("Privacy", ()),
+    ("Connect", ()),
+)
+
+
+class Group(NamedTuple):
+    """Entries under one heading."""
+
+    label: str
+    items: tuple[NavItem, ...]
+
+
+def menu_of(principal: Principal, path: str) -> list[Group]:
+    """The pages this member may open, with the current one marked."""
+    groups = (
+        Group(label, tuple(_item(entry, path) for entry in entries if principal.can(entry.ability)))
+        for label, entries in MENU
+    )
+    return [group for group in groups if group.items]
+
+
+def first_url(principal: Principal) -> str:
+    """Where the settings open for this member; "" if there is nothing for them."""
+    return next((item.url for group in menu_of(principal, "") for item in group.items), "")
+
+
+def settings_menu(request: HttpRequest) -> list[Group]:
+    """For templates: the menu of whoever asks."""
+    return menu_of(request.principal, request.path)  # type: ignore[attr-defined]  # set by the middleware
+
+
+def _item(entry: Entry, path: str) -> NavItem:
+    url = reverse(entry.url_name)
+    return NavItem(entry.label, url, entry.icon, current=bool(path) and path.startswith(url))
