@@ -1,10 +1,15 @@
-"""Who may see and do what: one policy, used by web, API, admin, export and search alike."""
+"""Who may see and do what: one policy, used by web, API, admin, export and search alike.
+
+Roles are named here and nowhere else: whoever decides something asks for an ability.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_scopes import scopes_disabled
 
@@ -12,6 +17,7 @@ from crm.actor import Actor, Channel
 from crm.models import ApiKey, Company, Deal, DealQuerySet, Lead, LeadQuerySet, Membership, Role, User
 
 SESSION_COMPANY = "company"
+READING = ("GET", "HEAD", "OPTIONS")
 
 
 class Ability(StrEnum):
@@ -22,6 +28,7 @@ class Ability(StrEnum):
     DELETE = "delete records"
     SEE_LINKEDIN = "see the LinkedIn log"
     MANAGE = "change settings, users and integrations"
+    OWN = "decide who owns the company"
     DELETE_COMPANY = "delete the company"
 
 
@@ -32,8 +39,23 @@ ABILITIES: dict[str, frozenset[Ability]] = {
     Role.AGENT: _AGENT,
     Role.MANAGER: _MANAGER,
     Role.ADMIN: _ADMIN,
-    Role.OWNER: _ADMIN | {Ability.DELETE_COMPANY},
+    Role.OWNER: _ADMIN | {Ability.OWN, Ability.DELETE_COMPANY},
 }
+
+
+def roles_with(ability: Ability) -> frozenset[str]:
+    """The roles that have an ability; for queries over memberships."""
+    return frozenset(role for role, abilities in ABILITIES.items() if ability in abilities)
+
+
+def is_operator(user: User | AnonymousUser) -> bool:
+    """Whoever runs the installation: sees every company in the admin panel, and is a member of none by that."""
+    return user.is_active and user.is_superuser
+
+
+def may_open_panel(user: User | AnonymousUser) -> bool:
+    """Whether the admin panel lets them in at all; what they see there is their company's, by their role."""
+    return user.is_active and (user.is_staff or user.is_superuser)
 
 
 @dataclass(frozen=True)
@@ -44,10 +66,15 @@ class Principal:
     user: User | None = None
     role: str = ""
     key: ApiKey | None = None
+    address: str = ""
 
     @classmethod
     def of_session(cls, request: HttpRequest) -> Principal | None:
-        """The signed-in user in the company they chose, or their first; None if they are in none."""
+        """The signed-in user in the company they chose, or their first; None if they are in none.
+
+        Whoever is let out of the chosen company reads on in their next one. But a page that was still open must
+        not write there what was meant for the other, so a change is refused until they have read.
+        """
         if not request.user.is_authenticated:
             return None
         with scopes_disabled():
@@ -55,20 +82,26 @@ class Principal:
                 Membership.objects.filter(user=request.user, is_active=True).select_related("company")
             )
         chosen = request.session.get(SESSION_COMPANY)
-        memberships.sort(key=lambda membership: str(membership.company_id) != chosen)
-        if not memberships:
+        membership = _chosen(memberships, chosen, is_reading=request.method in READING)
+        if membership is None:
             return None
-        return cls(memberships[0].company, request.user, memberships[0].role)
+        if str(membership.company_id) != chosen:
+            request.session[SESSION_COMPANY] = str(membership.company_id)
+        return cls(membership.company, request.user, membership.role)
 
     def can(self, ability: Ability) -> bool:
         """API keys may do what an admin may; their scopes are checked at the door."""
         return ability in (_ADMIN if self.key else ABILITIES.get(self.role, frozenset()))
 
+    def has_scope(self, scope: str) -> bool:
+        """Whether the key has the scope. Members need none: their role says what they may."""
+        return self.key is None or scope in self.key.scopes
+
     def actor(self, channel: Channel) -> Actor:
         """The author of what this principal changes."""
         if self.key:
-            return Actor(channel, label=f"API key {self.key.name}")
-        return Actor(channel, user=self.user)
+            return Actor(channel, label=f"API key {self.key.name}", address=self.address)
+        return Actor(channel, user=self.user, address=self.address)
 
     def leads(self) -> LeadQuerySet:
         """The leads this principal may see: agents their own, all others every one."""
@@ -80,6 +113,17 @@ class Principal:
         deals = Deal.objects.current()
         return deals if self._sees_all else deals.owned_by(self._user)
 
+    def assignees(self) -> QuerySet[User]:
+        """Whom this principal may make the owner of a record, by name: agents themselves alone."""
+        active = Membership.objects.active()
+        chosen = active if self._sees_all else active.filter(user=self._user)
+        people = User.objects.filter(pk__in=chosen.values("user_id"))
+        return people.order_by("first_name", "last_name", "email")
+
+    def may_assign(self, owner: User | None) -> bool:
+        """Agents cannot give a record away, nor make one they would not see; all others can."""
+        return self._sees_all or owner == self.user
+
     @property
     def _sees_all(self) -> bool:
         return self.can(Ability.SEE_ALL)
@@ -89,3 +133,11 @@ class Principal:
         if self.user is None:
             raise PermissionError("Only a member has records of their own.")
         return self.user
+
+
+def _chosen(memberships: list[Membership], chosen: str | None, *, is_reading: bool) -> Membership | None:
+    """The membership of the chosen company; where there is none (any more), the first, if that is no surprise."""
+    found = next((each for each in memberships if str(each.company_id) == chosen), None)
+    if found is not None or (chosen and not is_reading):
+        return found
+    return memberships[0] if memberships else None

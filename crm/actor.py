@@ -13,11 +13,12 @@ Channel = Literal["web", "api", "admin", "import", "capture", "linkedin", "shell
 
 @dataclass(frozen=True)
 class Actor:
-    """The author of a change. `label` names it where no user did it, e.g. the API key."""
+    """The author of a change. `label` names it where no user did it, e.g. the API key; `address` is their IP."""
 
     channel: Channel
     user: User | None = None
     label: str = ""
+    address: str = ""
 
 
 SYSTEM = Actor(channel="shell", label="LeadMachine")

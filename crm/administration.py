@@ -17,6 +17,7 @@ from django.http import HttpRequest
 
 from crm.access import Ability, Principal
 from crm.actor import Actor
+from crm.addresses import client_address
 from crm.errors import Conflict
 from crm.models import Company, User
 from crm.tenancy import TenantModel, company_scope
@@ -43,7 +44,7 @@ def may_manage(request: HttpRequest) -> bool:
 
 def actor_of(request: HttpRequest) -> Actor:
     """The author of what is changed in the admin panel."""
-    return Actor("admin", user=cast("User", request.user))
+    return Actor("admin", user=cast("User", request.user), address=client_address(request))
 
 
 def by_company(rows: Rows) -> Iterator[Rows]:

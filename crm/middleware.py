@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
@@ -11,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django_scopes import scopes_disabled
 
 from crm.access import Principal
+from crm.addresses import client_address
 from crm.api.keys import principal_of_key
 from crm.tenancy import company_scope
 
@@ -55,8 +57,10 @@ def open_company_scope(get_response: GetResponse) -> GetResponse:
 
 def _principal(request: HttpRequest) -> Principal | None:
     if request.path.startswith("/api/") and request.headers.get("Authorization"):
-        return principal_of_key(request.headers["Authorization"])
-    return Principal.of_session(request)
+        principal = principal_of_key(request.headers["Authorization"])
+    else:
+        principal = Principal.of_session(request)
+    return replace(principal, address=client_address(request)) if principal else None
 
 
 def _busy(request: HttpRequest) -> HttpResponse:

@@ -2,8 +2,10 @@
 
 from crm.models.activity import Activity
 from crm.models.apikey import ApiKey, IdempotencyRecord
+from crm.models.audit import AuditEntry
 from crm.models.company import Company, ConsentPolicy
 from crm.models.deal import Deal, DealPerson, DealQuerySet, DealStageChange
+from crm.models.invitation import Invitation
 from crm.models.lead import (
     Consent,
     Lead,
@@ -25,6 +27,7 @@ from crm.models.pipeline import Pipeline, Stage, StageKind
 __all__ = [
     "Activity",
     "ApiKey",
+    "AuditEntry",
     "Company",
     "Consent",
     "ConsentPolicy",
@@ -33,6 +36,7 @@ __all__ = [
     "DealQuerySet",
     "DealStageChange",
     "IdempotencyRecord",
+    "Invitation",
     "Lead",
     "LeadEmail",
     "LeadPhone",
