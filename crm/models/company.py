@@ -43,6 +43,11 @@ class Company(UUIDModel):
     internal_domains = models.JSONField(
         default=list, blank=True, help_text="Leads with these e-mail domains are never reported."
     )
+    mfa_required = models.BooleanField(
+        "second step required",
+        default=False,
+        help_text="Members set up a second step before they can do anything else.",
+    )
     is_sample = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
