@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
 
 from capi import delivery
 from capi.models import Connection, Rule
 from capi.sandbox.running import RunningSandbox, running_sandbox
 from crm.actions import people
+from crm.audit_walls import lower_audit_walls
 from crm.models import Company, User
 from crm.tenancy import company_scope
 from tests.factories import CompanyFactory, RuleFactory, UserFactory, connect
@@ -20,6 +22,20 @@ from tests.factories import CompanyFactory, RuleFactory, UserFactory, connect
 def quick_passwords(settings: object) -> None:
     """Argon2 is slow on purpose; how passwords are hashed is not what most tests are about."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def flushes_empty_the_audit_log() -> Iterator[None]:
+    """Tests with transactions of their own end with a flush, which the log refuses; flushing puts it up again."""
+    execute = BaseDatabaseOperations.execute_sql_flush
+
+    def lowered(operations: BaseDatabaseOperations, statements: Iterable[str]) -> None:
+        lower_audit_walls(operations.connection)
+        execute(operations, statements)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", lowered)
+        yield
 
 
 @pytest.fixture
