@@ -34,7 +34,7 @@ check: env-dev
 	$(VENV) -m djlint --quiet --lint templates
 	$(VENV) -m bandit --quiet --severity-level medium --recursive --configfile pyproject.toml leadmachine crm capi manage.py
 	.venv/bin/semgrep scan --quiet --error --metrics=off --disable-version-check --config tests/house/rules.yml \
-		crm capi leadmachine
+		crm capi leadmachine templates
 	@# On settings of its own: neither the caller's environment nor the checkout's var/ has a say.
 	scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && unset DATABASE_URL REDIS_URL PUBLIC_URL DEBUG \
 		&& export DATA_DIR="$$scratch" \

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadmachine.settings")
 
 app = Celery("leadmachine")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["capi", "crm"])
+
+
+@setup_logging.connect
+def leave_logging_alone(**kwargs: object) -> None:
+    """Celery sets up none while somebody listens here: Django's settings decide how a line is written."""
 
 
 @app.on_after_finalize.connect

@@ -19,3 +19,22 @@ with company_scope(company):
 client.send(batch)
 cursor.execute("SELECT %s", [column])
 mark_safe("<b>")
+
+everybody = Lead._base_manager.filter(pk=pk)  # company-s-wall-walked-round
+everybody = Lead.objects.raw("SELECT * FROM crm_lead")  # company-s-wall-walked-round
+narrowed = Lead.objects.annotate(x=RawSQL("SELECT 1", []))  # sql-beside-the-scopes
+lead = serializers.PrimaryKeyRelatedField(queryset=Lead.objects.all())  # foreign-id-taken-as-it-comes
+lead = PrimaryKeyRelatedField(queryset=leads)  # foreign-id-taken-as-it-comes
+fields = "__all__"  # foreign-id-taken-as-it-comes
+page = csrf_exempt(page)  # request-without-its-token
+mark_safe(lead.title)  # markup-that-nobody-wrote
+mark_safe(name)  # markup-that-nobody-wrote
+logger.info("Added %s", lead.email)  # person-or-secret-in-the-log
+logger.warning(f"Signed in as {user.email}")  # person-or-secret-in-the-log
+log.error("Refused %s", token)  # person-or-secret-in-the-log
+
+mine = Lead.objects.filter(pk=pk)
+lead = Key(Lead.objects, source="lead")
+fields = ["title", "amount"]
+logger.info("Added a lead: %s", lead.pk)
+logger.warning("The token of company %s was refused.", company.pk)
