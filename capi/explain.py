@@ -18,6 +18,7 @@ from capi import recording, story
 from capi.models import ConversionEvent, CrmEvent, Rule, Status, ValuePolicy
 from capi.readiness import readiness
 from capi.story import Cure
+from crm.access import Principal
 from crm.display import money
 from crm.models import Company, Deal, Lead, StageKind, StatusCategory
 
@@ -77,11 +78,14 @@ _ORDER = {event: position for position, event in enumerate(CrmEvent.values)}
 _OF_LEADS = (CrmEvent.LEAD_CREATED, CrmEvent.LEAD_QUALIFIED)
 
 
-def for_lead(lead: Lead) -> list[Explanation]:
-    """Every rule for a lead: what was told of them and of their deals, what will be, and what never will."""
-    deals = list(Deal.objects.current().filter(lead=lead).select_related("pipeline").order_by("-created_at"))
+def for_lead(principal: Principal, lead: Lead) -> list[Explanation]:
+    """Every rule for a lead: what was told of them and of their deals, what will be, and what never will.
+
+    Deals that the reader may not see are left out, and what was told of them.
+    """
+    deals = list(principal.deals().filter(lead=lead).select_related("pipeline").order_by("-created_at"))
     prefetch_related_objects([lead], "emails")
-    events = _latest(Q(lead=lead) | Q(told_lead=lead) | Q(deal__in=deals))
+    events = _latest(about_lead(principal, lead) | Q(deal__in=deals))
     rules = _rules(events)
     company = lead.company
     return [
@@ -90,6 +94,12 @@ def for_lead(lead: Lead) -> list[Explanation]:
         else _without_event(rule, lead, deals[0] if deals else None, company)
         for rule in rules
     ]
+
+
+def about_lead(principal: Principal, lead: Lead) -> Q:
+    """The events that tell of a lead, without those of deals that the reader may not see."""
+    seen = Q(deal=None) | Q(deal__in=principal.deals_ever())
+    return (Q(lead=lead) | Q(told_lead=lead)) & seen
 
 
 def for_deal(deal: Deal) -> list[Explanation]:

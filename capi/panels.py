@@ -44,7 +44,7 @@ class Line:
 
 def lead_card(principal: Principal, lead: Lead) -> Panel | None:
     """Readiness, and a line for every rule."""
-    explanations = explain.for_lead(lead)
+    explanations = explain.for_lead(principal, lead)
     if not explanations and not principal.can(Ability.SEE_LINKEDIN):
         return None
     context = {
@@ -287,9 +287,9 @@ def _health(connection: Connection | None, held: int, stopped: int) -> tuple[str
 # ── Timelines ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def lead_timeline(lead: Lead) -> Sequence[TimelineEntry]:
+def lead_timeline(principal: Principal, lead: Lead) -> Sequence[TimelineEntry]:
     """What became of this person's conversions."""
-    return _entries(Q(lead=lead) | Q(told_lead=lead))
+    return _entries(explain.about_lead(principal, lead))
 
 
 def deal_timeline(deal: Deal) -> Sequence[TimelineEntry]:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from capi.models import Connection, ConnectionKind
 from capi.sandbox.control import ControlRefused, ReceivedEvent, ReceivedRequest, SandboxControl
 from capi.sandbox.world import SANDBOX_TOKEN
-from crm.access import Ability, Principal
+from crm.access import Ability, Principal, is_operator
 from crm.frame import Toast
 from crm.tenancy import company_scope
 from crm.toasts import show_toast
@@ -98,7 +98,7 @@ def sandbox_page(request: HttpRequest) -> HttpResponse:
 
 
 def _may_see(request: HttpRequest) -> bool:
-    if settings.DEBUG or (request.user.is_active and request.user.is_superuser):
+    if settings.DEBUG or is_operator(request.user):
         return True
     principal: Principal | None = getattr(request, "principal", None)
     if principal is None or not principal.can(Ability.MANAGE):

@@ -77,12 +77,9 @@ class Principal:
         """
         if not request.user.is_authenticated:
             return None
-        with scopes_disabled():
-            memberships = list(
-                Membership.objects.filter(user=request.user, is_active=True).select_related("company")
-            )
         chosen = request.session.get(SESSION_COMPANY)
-        membership = _chosen(memberships, chosen, is_reading=request.method in READING)
+        is_reading = request.method in READING
+        membership = _chosen(memberships_of(request.user), chosen, is_reading=is_reading)
         if membership is None:
             return None
         if str(membership.company_id) != chosen:
@@ -113,6 +110,11 @@ class Principal:
         deals = Deal.objects.current()
         return deals if self._sees_all else deals.owned_by(self._user)
 
+    def deals_ever(self) -> DealQuerySet:
+        """As `deals`, with the archived ones: what happened to them stays in the story of their leads."""
+        deals = Deal.objects.all()
+        return deals if self._sees_all else deals.owned_by(self._user)
+
     def assignees(self) -> QuerySet[User]:
         """Whom this principal may make the owner of a record, by name: agents themselves alone."""
         active = Membership.objects.active()
@@ -133,6 +135,12 @@ class Principal:
         if self.user is None:
             raise PermissionError("Only a member has records of their own.")
         return self.user
+
+
+def memberships_of(user: User) -> list[Membership]:
+    """The places of a user in the companies that let them in, the oldest first."""
+    with scopes_disabled():
+        return list(Membership.objects.filter(user=user, is_active=True).select_related("company"))
 
 
 def _chosen(memberships: list[Membership], chosen: str | None, *, is_reading: bool) -> Membership | None:

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest
 
+from crm import access
 from crm.access import Ability, Principal
 from crm.actor import Actor
 from crm.addresses import client_address
@@ -33,7 +34,7 @@ Rows: TypeAlias = models.QuerySet[Any]
 
 def is_operator(request: HttpRequest) -> bool:
     """Whoever runs the installation: sees every company here."""
-    return request.user.is_active and request.user.is_superuser
+    return access.is_operator(request.user)
 
 
 def may_manage(request: HttpRequest) -> bool:

@@ -83,6 +83,14 @@ def _own_messages(field: forms.Field) -> dict[str, Any]:
     return {code: text for code, text in field.error_messages.items() if text != django}
 
 
+def _offer_owners(form: SentenceForm, principal: Principal) -> None:
+    """Those to whom this person may give a record. Who cannot give it away must keep it."""
+    field: Any = form.fields["owner"]
+    if not principal.may_assign(None):
+        field.required, field.empty_label = True, None
+    field.queryset = principal.assignees()
+
+
 class LeadForm(SentenceForm):
     """A lead as a person types it in; the web asks for more than other channels do."""
 
@@ -127,7 +135,7 @@ class LeadForm(SentenceForm):
         super().__init__(data, initial=_of_lead(lead) if lead else _of_new_lead(principal))
         self.fields["status"].queryset = LeadStatus.objects.all()  # type: ignore[attr-defined]
         self.fields["lead_type"].queryset = LeadType.objects.all()  # type: ignore[attr-defined]
-        self.fields["owner"].queryset = members()  # type: ignore[attr-defined]
+        _offer_owners(self, principal)
 
     def clean_email(self) -> str:
         """Said together with what else is wrong, not after it."""
@@ -235,7 +243,7 @@ class DealForm(SentenceForm):
     ) -> None:
         self.deal = deal
         super().__init__(data, initial=_of_deal(deal) if deal else _of_new_deal(principal, lead))
-        self.fields["owner"].queryset = members()  # type: ignore[attr-defined]
+        _offer_owners(self, principal)
         self._offer_leads(principal, deal.lead if deal else lead)
         if deal:
             del self.fields["stage"]

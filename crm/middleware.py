@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django_scopes import scopes_disabled
 
-from crm.access import Principal
+from crm.access import Principal, is_operator
 from crm.addresses import client_address
 from crm.api.keys import principal_of_key
 from crm.tenancy import company_scope
@@ -46,7 +46,7 @@ def open_company_scope(get_response: GetResponse) -> GetResponse:
         except (OperationalError, InterfaceError):
             return _busy(request)
         request.principal = principal  # type: ignore[attr-defined]
-        if request.path.startswith("/admin/") and request.user.is_active and request.user.is_superuser:
+        if request.path.startswith("/admin/") and is_operator(request.user):
             with scopes_disabled():
                 return get_response(request)
         with company_scope(principal.company) if principal else nullcontext():

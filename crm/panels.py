@@ -64,7 +64,7 @@ class Note:
 lead_panels: list[Callable[[Principal, Lead], Panel | None]] = []
 deal_panels: list[Callable[[Principal, Deal], Panel | None]] = []
 home_panels: list[Callable[[Principal], Panel | None]] = []
-lead_timelines: list[Callable[[Lead], Sequence[TimelineEntry]]] = []
+lead_timelines: list[Callable[[Principal, Lead], Sequence[TimelineEntry]]] = []
 deal_timelines: list[Callable[[Deal], Sequence[TimelineEntry]]] = []
 lead_badges: list[Callable[[Sequence[Lead]], Mapping[UUID, Badge]]] = []
 deal_badges: list[Callable[[Sequence[Deal]], Mapping[UUID, Badge]]] = []

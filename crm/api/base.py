@@ -50,7 +50,7 @@ class CompanyView(APIView):
     def check_own(self, changes: Mapping[str, Any]) -> None:
         """Whoever sees only their own records cannot give one away, nor make one they would not see."""
         principal = self.principal
-        if principal.can(Ability.SEE_ALL) or "owner" not in changes or changes["owner"] == principal.user:
+        if "owner" not in changes or principal.may_assign(changes["owner"]):
             return
         raise ValidationError({"owner": "You work on your own records. Ask a manager to hand this one over."})
 

@@ -40,7 +40,7 @@ def _needed_ability(request: Request, view: CompanyView) -> Ability:
 
 
 def _has_scope(principal: Principal, scope: str) -> bool:
-    if principal.key is None or scope not in principal.key.scopes:
+    if not principal.has_scope(scope):
         raise PermissionDenied(f"This needs an API key with the scope {scope}.")
     return True
 

@@ -114,7 +114,7 @@ def deal_new(request: PageRequest) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            return _saved(request, deal, f"{deal} is in {deal.stage} now.")
+            return done(request, f"{deal} is in {deal.stage} now.", reverse("deal", args=[deal.pk]))
     return _form_page(request, form, None, _asked_lead(request))
 
 
@@ -138,7 +138,8 @@ def deal_edit(request: PageRequest, pk: UUID) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            return _saved(request, deal, "Saved." if form.changed_data else "Nothing was changed.")
+            text = "Saved." if form.changed_data else "Nothing was changed."
+            return done(request, text, reverse("deal", args=[pk]))
     return _form_page(request, form, deal, None)
 
 
@@ -152,13 +153,6 @@ def _form_page(request: PageRequest, form: DealForm, deal: Deal | None, lead: Le
     )
     context = {"form": form, "deal": deal, "lead": lead, "back_url": back}
     return render(request, "crm/deal_form.html", context, status=422 if form.errors else 200)
-
-
-def _saved(request: PageRequest, deal: Deal, text: str) -> HttpResponse:
-    """On to the deal's page, or to the board if it now belongs to somebody whose deals one does not see."""
-    if not request.principal.deals().filter(pk=deal.pk).exists():
-        return done(request, f"{deal} now belongs to {deal.owner or 'nobody'}.", reverse("deals"))
-    return done(request, text, reverse("deal", args=[deal.pk]))
 
 
 @require_POST
@@ -188,11 +182,7 @@ def deal_person_add(request: PageRequest, pk: UUID) -> HttpResponse:
     """Link a further person to the deal."""
     deal = deal_or_404(request, pk)
     search = " ".join(request.GET.get("search", "").split())
-    found = (
-        search_leads(request.principal.leads(), search)
-        .exclude(deals=deal)
-        .exclude(deal_roles__deal=deal)
-    )
+    found = search_leads(request.principal.leads(), search).exclude(deals=deal).exclude(deal_roles__deal=deal)
     offered = list(found.prefetch_related("emails").order_by("-last_touch_at")[:MOST_PEOPLE])
     form = PersonForm(request.POST or None, principal=request.principal, offered=offered)
     if request.method == "POST" and form.is_valid():

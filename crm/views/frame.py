@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from django_scopes import scopes_disabled
 
 from crm import panels
-from crm.access import Ability, Principal
+from crm.access import Ability, Principal, is_operator, may_open_panel
 from crm.display import initials
 from crm.frame import Account, CompanyChoice, Frame, NavItem, Search
 from crm.models import Membership
@@ -105,4 +105,4 @@ def _searched(request: HttpRequest) -> str:
 
 def _may_administer(principal: Principal) -> bool:
     user = principal.user
-    return user is not None and user.is_staff and (user.is_superuser or principal.can(Ability.MANAGE))
+    return user is not None and may_open_panel(user) and (is_operator(user) or principal.can(Ability.MANAGE))

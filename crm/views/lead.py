@@ -18,7 +18,7 @@ from crm.actions import leads as actions
 from crm.actions.timeline import add_note
 from crm.countries import COUNTRIES
 from crm.errors import Conflict
-from crm.forms import LeadForm, NoteForm, members, show_refusal
+from crm.forms import LeadForm, NoteForm, show_refusal
 from crm.frame import Toast
 from crm.models import Consent, Deal, Lead, LeadStatus, StatusCategory, Tag, User
 from crm.models.activity import ActivityKind
@@ -59,7 +59,8 @@ def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -
         "timeline": timeline_of_lead(principal, lead, is_whole=request.GET.get("timeline") == "all"),
         "deals": _deals_of(principal, lead),
         "panels": drawn(request, (give(principal, lead) for give in panels.lead_panels)),
-        "owners": list(members()),
+        "owners": list(principal.assignees()),
+        "may_hand_over": principal.may_assign(None),
         "consents": Consent.choices,
         "may_delete": principal.can(Ability.DELETE),
     }
@@ -93,7 +94,7 @@ def lead_new(request: PageRequest) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            return _saved(request, lead, f"{lead} is a lead now.")
+            return done(request, f"{lead} is a lead now.", reverse("lead", args=[lead.pk]))
     return _form_page(request, form, None)
 
 
@@ -109,7 +110,8 @@ def lead_edit(request: PageRequest, pk: UUID) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            return _saved(request, lead, "Saved." if form.changed_data else "Nothing was changed.")
+            text = "Saved." if form.changed_data else "Nothing was changed."
+            return done(request, text, reverse("lead", args=[pk]))
     return _form_page(request, form, lead)
 
 
@@ -122,13 +124,6 @@ def _form_page(request: PageRequest, form: LeadForm, lead: Lead | None) -> HttpR
         "back_url": reverse("lead", args=[lead.pk]) if lead else reverse("leads"),
     }
     return render(request, "crm/lead_form.html", context, status=422 if form.errors else 200)
-
-
-def _saved(request: PageRequest, lead: Lead, text: str) -> HttpResponse:
-    """On to the lead's page, or to the list if it now belongs to somebody whose leads one does not see."""
-    if not request.principal.leads().filter(pk=lead.pk).exists():
-        return done(request, f"{lead} now belongs to {lead.owner or 'nobody'}.", reverse("leads"))
-    return done(request, text, reverse("lead", args=[lead.pk]))
 
 
 @require_POST
@@ -170,15 +165,17 @@ def _row(request: PageRequest, lead: Lead, text: str) -> HttpResponse:
 def lead_owner(request: PageRequest, pk: UUID) -> HttpResponse:
     """Give a lead to somebody else, or to nobody."""
     lead = lead_or_404(request, pk)
-    owner = _owner(request.POST.get("owner", ""))
+    owner = _owner(request.principal, request.POST.get("owner", ""))
     lead = actions.update_lead(lead, {"owner": owner}, actor_of(request))
-    return _saved(request, lead, f"{lead} belongs to {owner or 'nobody'} now.")
+    return done(request, f"{lead} belongs to {owner or 'nobody'} now.", reverse("lead", args=[pk]))
 
 
-def _owner(chosen: str) -> User | None:
+def _owner(principal: Principal, chosen: str) -> User | None:
+    if not principal.may_assign(None):
+        raise PermissionDenied
     if not chosen:
         return None
-    found = next((user for user in members() if str(user.pk) == chosen), None)
+    found = next((user for user in principal.assignees() if str(user.pk) == chosen), None)
     if found is None:
         raise Http404
     return found

@@ -17,7 +17,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django_htmx.middleware import HtmxDetails
 
-from crm.access import Principal
+from crm.access import Principal, may_open_panel
 from crm.actor import Actor
 from crm.errors import Conflict
 from crm.frame import Toast
@@ -52,7 +52,7 @@ def member_page(
 
 
 def _without_company(request: HttpRequest) -> HttpResponse:
-    if request.user.is_active and request.user.is_staff:
+    if may_open_panel(request.user):
         return redirect("admin:index")
     return render(request, "crm/stranger.html", status=403)
 

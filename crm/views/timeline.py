@@ -81,7 +81,7 @@ class Timeline:
 def timeline_of_lead(principal: Principal, lead: Lead, *, is_whole: bool) -> Timeline:
     """A lead's own story and that of those deals which the reader may see."""
     activities = Activity.objects.filter(lead=lead).filter(Q(deal=None) | Q(deal__in=principal.deals()))
-    added = [entry for give in panels.lead_timelines for entry in give(lead)]
+    added = [entry for give in panels.lead_timelines for entry in give(principal, lead)]
     return _merged(activities.select_related("actor", "deal"), added, is_whole, subject=lead)
 
 

@@ -137,11 +137,11 @@ class TestNav:
 
 
 class TestTimeline:
-    def test_tells_what_became_of_it(self, lead: Lead, make_event: MakeEvent) -> None:
+    def test_tells_what_became_of_it(self, principal: Principal, lead: Lead, make_event: MakeEvent) -> None:
         make_event(Status.ACCEPTED)
         make_event(Status.HELD, "rule_wrong_method")
         make_event()
-        texts = {(entry.tone, entry.text.split(":")[0]) for entry in panels.lead_timeline(lead)}
+        texts = {(entry.tone, entry.text.split(":")[0]) for entry in panels.lead_timeline(principal, lead)}
         assert texts == {
             ("good", "LinkedIn accepted Lead"),
             ("warn", "LinkedIn was not told of Lead created"),

@@ -169,11 +169,15 @@ def test_a_wrong_edit_changes_nothing(alice: Browser, lead: Lead) -> None:
     assert lead.first_name == "Annika"
 
 
-def test_an_agent_who_gives_a_lead_away_is_told_so(bob: Browser, agent: User, owner: User) -> None:
+@pytest.mark.parametrize("to", ["owner", "nobody"])
+def test_an_agent_gives_no_lead_away(bob: Browser, agent: User, owner: User, to: str) -> None:
     lead = LeadFactory(company=owner.memberships.get().company, owner=agent)
-    answer = bob.post("lead_owner", lead.pk, owner=owner.pk)
-    assert answer["Location"] == "/leads/"
-    assert f"now belongs to {owner}" in bob.said()
+    chosen = owner.pk if to == "owner" else ""
+    assert bob.post("lead_owner", lead.pk, owner=chosen).status_code == 403
+    assert bob.post("lead_edit", lead.pk, **_filled(owner=chosen)).status_code == 422
+    assert bob.post("lead_new", **_filled(owner=chosen)).status_code == 422
+    assert Lead.objects.get().owner == agent
+    assert "change owner" not in bob.seen("lead", lead.pk)
 
 
 # --- One click ----------------------------------------------------------------------------------------------
@@ -283,7 +287,7 @@ def test_an_agent_does_not_archive(bob: Browser, agent: User, company: Company) 
 
 def test_other_apps_add_panels_and_lines(alice: Browser, lead: Lead, monkeypatch: pytest.MonkeyPatch) -> None:
     line = TimelineEntry(timezone.now(), "LinkedIn accepted <it>", "check", "good", "/trail/", "Trail")
-    monkeypatch.setattr(panels, "lead_timelines", [lambda lead: [line]])
+    monkeypatch.setattr(panels, "lead_timelines", [lambda principal, lead: [line]])
     monkeypatch.setattr(
         panels,
         "lead_panels",
