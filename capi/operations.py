@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django_scopes import scopes_disabled
 
 from capi import holds, nudge, payload, recording
 from capi.models import (
@@ -32,12 +33,25 @@ from capi.models import (
     ValuePolicy,
 )
 from capi.wording import sentence
-from crm import cleaning
+from crm import audit, cleaning
 from crm.actor import Actor
 from crm.errors import Conflict
 from crm.models import Company
+from crm.tenancy import company_scope
 
 CONDITIONS = ("sources", "types", "countries", "tags", "pipelines", "min_amount")
+# What the audit log tells of a rule.
+_TOLD = (
+    "name",
+    "event",
+    "conversion_id",
+    "is_active",
+    "value",
+    "fixed_amount",
+    "fixed_currency",
+    "repeat",
+    "conditions",
+)
 _TOKEN = re.compile(r"[\x21-\x7e]{8,4000}")
 
 
@@ -66,13 +80,15 @@ def save_token(
             {"token": "Paste the whole token from Campaign Manager: letters, digits and signs, no blanks."}
         )
     connection = Connection.objects.select_for_update().first() or Connection(company=company)
-    now = timezone.now()
+    now, kind_before = timezone.now(), connection.kind
     connection.kind = kind
     connection.seal(token)
     connection.saved_at, connection.saved_by, connection.saved_label = now, actor.user, actor.label
     connection.last_accepted_at = None
     _start_afresh(connection)
     connection.save()
+    changes = {"kind": (kind_before, connection.kind)}
+    audit.record(actor, "token_saved", connection, company=company, changes=changes)
     holds.clear(connection)
     _free(connection, now)
     return connection
@@ -84,6 +100,7 @@ def delete_token(connection: Connection, actor: Actor) -> None:
     connection = Connection.objects.select_for_update().get(pk=connection.pk)
     connection.token_sealed = ""
     connection.save(update_fields=["token_sealed"])
+    audit.record(actor, "token_deleted", connection, company=connection.company)
     holds.clear(connection)
     holds.apply(connection, timezone.now())
 
@@ -94,6 +111,7 @@ def pause_connection(connection: Connection, actor: Actor) -> None:
     connection = Connection.objects.select_for_update().get(pk=connection.pk)
     now = timezone.now()
     holds.hold(connection, holds.PAUSED_BY_PERSON, sentence(holds.PAUSED_BY_PERSON), now)
+    audit.record(actor, "connection_paused", connection, company=connection.company)
     holds.apply(connection, now)
 
 
@@ -103,6 +121,7 @@ def release_connection(connection: Connection, actor: Actor) -> None:
     connection = Connection.objects.select_for_update().get(pk=connection.pk)
     _start_afresh(connection)
     connection.save()
+    audit.record(actor, "connection_released", connection, company=connection.company)
     holds.clear(connection)
     _free(connection, timezone.now())
 
@@ -111,6 +130,7 @@ def release_connection(connection: Connection, actor: Actor) -> None:
 def release_rule(rule: Rule, actor: Actor) -> None:
     """End a rule's hold by hand."""
     rule = Rule.objects.select_for_update().get(pk=rule.pk)
+    audit.record(actor, "rule_released", rule, company=rule.company)
     holds.clear(rule)
     _free(Connection.objects.first(), timezone.now(), rule.company)
 
@@ -119,8 +139,14 @@ def release_rule(rule: Rule, actor: Actor) -> None:
 def release_app(endpoint: str, actor: Actor) -> None:
     """End the hold by the API version, for every company. The operator's to do; events follow with the sweep."""
     app = AppHold.objects.filter(endpoint=endpoint).first()
-    if app:
-        holds.clear(app)
+    if app is None:
+        return
+    holds.clear(app)
+    with scopes_disabled():
+        told = list(Company.objects.filter(pk__in=Connection.objects.values("company")))
+    for company in told:
+        with company_scope(company):
+            audit.record(actor, "app_released", app, company=company)
 
 
 @transaction.atomic
@@ -131,6 +157,8 @@ def create_rule(company: Company, changes: RuleChanges, actor: Actor) -> Rule:
         rule.value = ValuePolicy.DEAL_AMOUNT
     _set_rule(rule, changes)
     rule.save()
+    told = {field: (None, value) for field, value in _told(rule).items() if value not in (None, "")}
+    audit.record(actor, "rule_created", rule, company=company, changes=told)
     return rule
 
 
@@ -140,11 +168,13 @@ def update_rule(rule: Rule, changes: RuleChanges, actor: Actor) -> Rule:
     rule = Rule.objects.select_for_update().get(pk=rule.pk)
     if rule.deleted_at:
         raise Conflict("This rule was deleted.", code="deleted")
-    before = rule.conversion_id
+    before = _told(rule)
     _set_rule(rule, changes)
     rule.save()
+    told = audit.differences(before, _told(rule))
+    audit.record(actor, "rule_changed", rule, company=rule.company, changes=told)
     holds.clear(rule)
-    if rule.conversion_id != before:
+    if rule.conversion_id != before["conversion_id"]:
         _reissue(rule, timezone.now())
     _free(Connection.objects.first(), timezone.now(), rule.company)
     return rule
@@ -159,6 +189,7 @@ def delete_rule(rule: Rule, actor: Actor) -> None:
     now = timezone.now()
     rule.deleted_at, rule.is_active = now, False
     rule.save(update_fields=["deleted_at", "is_active"])
+    audit.record(actor, "rule_deleted", rule, company=rule.company)
     recording.cancel_waiting(ConversionEvent.objects.filter(rule=rule), "rule_deleted", now)
 
 
@@ -175,7 +206,9 @@ def send_test(rule: Rule, actor: Actor) -> ConversionEvent:
         raise Conflict("Save a LinkedIn token first, then send the test.", code="no_token")
     if rule.deleted_at:
         raise Conflict("This rule was deleted.", code="deleted")
-    return recording.record_test(rule, timezone.now())
+    event = recording.record_test(rule, timezone.now())
+    audit.record(actor, "rule_tested", rule, company=rule.company)
+    return event
 
 
 @transaction.atomic
@@ -184,6 +217,7 @@ def resend(event: ConversionEvent, actor: Actor) -> ConversionEvent:
     now = timezone.now()
     if not _resend(ConversionEvent.objects.filter(pk=event.pk), now):
         raise Conflict(_why_not_resent(event, now), code="not_resendable")
+    audit.record(actor, "event_resent", event, company=event.company)
     nudge.on_commit(event.company_id)
     return ConversionEvent.objects.get(pk=event.pk)
 
@@ -191,10 +225,11 @@ def resend(event: ConversionEvent, actor: Actor) -> ConversionEvent:
 @transaction.atomic
 def resend_all(events: ConversionEventQuerySet, actor: Actor) -> int:
     """Send again whatever of these can be; returns how many."""
+    company = Company.objects.filter(pk__in=events.order_by().values("company")[:1]).first()
     count = _resend(events, timezone.now())
-    company = Connection.objects.values_list("company", flat=True).first()
     if count and company:
-        nudge.on_commit(company)
+        audit.record(actor, "events_resent", company=company, changes={"count": (None, count)})
+        nudge.on_commit(company.pk)
     return count
 
 
@@ -205,6 +240,7 @@ def send_now(event: ConversionEvent, actor: Actor) -> ConversionEvent:
     settling = ConversionEvent.objects.filter(pk=event.pk, status=Status.PENDING, attempts=0)
     if not settling.update(settles_at=None, next_attempt_at=now, changed_at=now):
         raise Conflict("Only an event that is settling can be sent sooner.", code="not_settling")
+    audit.record(actor, "event_sent_now", event, company=event.company)
     nudge.on_commit(event.company_id)
     return ConversionEvent.objects.get(pk=event.pk)
 
@@ -215,12 +251,20 @@ def cancel(event: ConversionEvent, actor: Actor) -> ConversionEvent:
     waiting = ConversionEvent.objects.filter(pk=event.pk)
     if not recording.cancel_waiting(waiting, "cancelled_by_person", timezone.now()):
         raise Conflict("Only an event that waits can be cancelled.", code="not_waiting")
+    audit.record(actor, "event_cancelled", event, company=event.company)
     return ConversionEvent.objects.get(pk=event.pk)
+
+
+def _told(rule: Rule) -> dict[str, object]:
+    return {field: getattr(rule, field) for field in _TOLD}
 
 
 def _resend(events: ConversionEventQuerySet, now: datetime) -> int:
     possible = events.filter(
-        status__in=RESENDABLE, is_test=False, happened_at__gt=now - payload.RESENDABLE_FOR
+        status__in=RESENDABLE,
+        is_test=False,
+        erasure=None,
+        happened_at__gt=now - payload.RESENDABLE_FOR,
     )
     # A definite refusal stored nothing, so the person may be described anew; what may be stored keeps its bytes.
     possible.filter(status__in=(Status.SKIPPED, Status.REJECTED), unknown_outcomes=0).update(
@@ -248,6 +292,8 @@ def _why_not_resent(event: ConversionEvent, now: datetime) -> str:
     event = ConversionEvent.objects.get(pk=event.pk)
     if event.is_test:
         return "A test event is sent once. Send another test instead."
+    if event.erasure_id:
+        return "The person was erased, and nobody knows any more whom to tell of."
     if event.status == Status.SENDING:
         return "This event is on its way. Wait for the answer."
     if event.status in RESENDABLE or event.status == Status.EXPIRED:
@@ -271,7 +317,7 @@ def _free(connection: Connection | None, now: datetime, company: Company | None 
 
 def _reissue(rule: Rule, now: datetime) -> None:
     replaceable = ConversionEvent.objects.filter(
-        rule=rule, status__in=(*WAITING, Status.REJECTED), is_test=False, unknown_outcomes=0
+        rule=rule, status__in=(*WAITING, Status.REJECTED), is_test=False, unknown_outcomes=0, erasure=None
     ).exclude(conversion_id=rule.conversion_id)
     for event in replaceable.select_related("lead", "deal").iterator(chunk_size=500):
         recording.reissue(event, rule, now)

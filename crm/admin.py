@@ -11,10 +11,12 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin  # noqa: F401  registers what is taken out below
 from django.contrib.auth.models import Group
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest
 
+from crm.access import Ability, roles_with
 from crm.actions import companies, deals, leads, members, people, vocabulary
+from crm.actor import Actor
 from crm.administration import (
     ActionForm,
     ManagedAdmin,
@@ -116,7 +118,9 @@ class CompanyAdmin(ManagedAdmin):
         return form
 
     def write(self, request: HttpRequest, company: Company, obj: Any, form: ActionForm) -> Company:
-        return companies.update_company(company, cast("companies.CompanySettings", form.changes))
+        return companies.update_company(
+            company, cast("companies.CompanySettings", form.changes), actor_of(request)
+        )
 
 
 class NewUserForm(ActionForm):
@@ -155,7 +159,9 @@ class UserAdmin(ManagedAdmin):
         if obj is None:
             form.perform = staticmethod(lambda filled: people.create_user(**filled.changes))
         else:
-            form.perform = staticmethod(lambda filled: members.change_user(obj, filled.changes))
+            form.perform = staticmethod(
+                lambda filled: members.change_user(obj, filled.changes, actor_of(request))
+            )
         return form
 
     def company_of(self, request: HttpRequest, obj: Any) -> Company | None:
@@ -183,21 +189,42 @@ class MembershipAdmin(TenantAdmin):
 
     def formfield_for_choice_field(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "role" and not self._names_owners(request):
-            kwargs["choices"] = [choice for choice in Role.choices if choice[0] != Role.OWNER]
+            owning = roles_with(Ability.OWN)
+            kwargs["choices"] = [choice for choice in Role.choices if choice[0] not in owning]
         return super().formfield_for_choice_field(db_field, request, **kwargs)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        if obj is not None and obj.role == Role.OWNER and not self._names_owners(request):
+        if obj is not None and obj.role in roles_with(Ability.OWN) and not self._names_owners(request):
             return False
         return may_manage(request)
 
     def write(self, request: HttpRequest, company: Company, obj: Any, form: ActionForm) -> Membership:
         if obj is None:
-            return people.add_member(company, form.cleaned_data["user"], form.cleaned_data["role"])
-        return members.change_membership(obj, cast("User", request.user), **form.changes)
+            return people.add_member(
+                company, form.cleaned_data["user"], form.cleaned_data["role"], actor_of(request)
+            )
+        return _change_membership(obj, form.changes, actor_of(request))
 
     def _names_owners(self, request: HttpRequest) -> bool:
-        return is_operator(request) or cast("Any", request).principal.role == Role.OWNER
+        return is_operator(request) or cast("Any", request).principal.can(Ability.OWN)
+
+
+@transaction.atomic
+def _change_membership(membership: Membership, changes: dict[str, Any], actor: Actor) -> Membership:
+    """Role and place in the company at once. Who is shut out here leaves their records to the fallback owner."""
+    if "role" in changes:
+        membership = members.change_role(membership, changes["role"], actor)
+    if changes.get("is_active") is False:
+        return members.deactivate_member(membership, actor, _taker(membership)).membership
+    if changes.get("is_active"):
+        return members.reactivate_member(membership, actor)
+    return membership
+
+
+def _taker(membership: Membership) -> members.HandOver:
+    fallback = membership.company.fallback_owner_id
+    is_there = fallback is not None and fallback != membership.user_id
+    return members.HandOver.FALLBACK if is_there else members.HandOver.NOBODY
 
 
 class LeadForm(ActionForm):
@@ -375,9 +402,11 @@ class WordAdmin(TenantAdmin):
 
     def write(self, request: HttpRequest, company: Company, obj: Any, form: ActionForm) -> models.Model:
         if obj is None:
-            return cast("models.Model", vocabulary.add_word(company, self.model(), form.changes))
+            return cast(
+                "models.Model", vocabulary.add_word(company, self.model(), form.changes, actor_of(request))
+            )
         row = self.model._default_manager.get(pk=obj.pk)
-        return cast("models.Model", vocabulary.change_word(row, form.changes))
+        return cast("models.Model", vocabulary.change_word(row, form.changes, actor_of(request)))
 
 
 @admin.register(LeadStatus)
@@ -473,5 +502,5 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def revoke(self, request: HttpRequest, selected: Rows) -> None:
         for rows in by_company(selected):
             for key in rows:
-                people.revoke_api_key(key)
+                people.revoke_api_key(key, actor_of(request))
         self.message_user(request, "The keys are refused from now on.", messages.SUCCESS)

@@ -13,10 +13,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import models
+from django.db import models, transaction
+from django_scopes import scopes_disabled
 
 from crm.actor import Actor
-from crm.models import AuditEntry, Company
+from crm.models import AuditEntry, Company, Membership, User
+from crm.tenancy import company_scope
 
 MASKED = "changed"
 
@@ -28,6 +30,7 @@ ACTIONS: dict[str, str] = {
     "password_changed": "Changed their password",
     "password_reset": "Reset their password",
     "email_changed": "Changed the address they sign in with",
+    "mfa_failed": "Gave a wrong second factor",
     "mfa_added": "Added a second factor",
     "mfa_removed": "Removed a second factor",
     "recovery_codes_made": "Made new recovery codes",
@@ -36,7 +39,6 @@ ACTIONS: dict[str, str] = {
     "login_disconnected": "Disconnected a way to sign in",
     "session_ended": "Ended a session",
     "company_switched": "Switched to this company",
-    "company_created": "Created the company",
     "settings_changed": "Changed the company's settings",
     "word_added": "Added a status, type, tag, pipeline or stage",
     "word_changed": "Changed a status, type, tag, pipeline or stage",
@@ -44,9 +46,11 @@ ACTIONS: dict[str, str] = {
     "invitation_resent": "Sent an invitation again",
     "invitation_revoked": "Withdrew an invitation",
     "member_joined": "Joined the company",
+    "member_added": "Added a member",
     "role_changed": "Changed a member's role",
     "member_deactivated": "Deactivated a member",
     "member_reactivated": "Let a member in again",
+    "member_removed": "Removed a member",
     "user_changed": "Changed a member's details",
     "key_made": "Made an API key",
     "key_revoked": "Revoked an API key",
@@ -93,6 +97,7 @@ OPEN_FIELDS = frozenset(
         "category",
         "colour",
         "event",
+        "conversion_id",
         "repeat",
         "value",
         "fixed_currency",
@@ -129,6 +134,29 @@ def record(
         subject_id=_id_of(subject),
         changes=masked(changes or {}),
     )
+
+
+def record_for(
+    user: User,
+    actor: Actor,
+    action: str,
+    *,
+    changes: Mapping[str, tuple[object, object]] | None = None,
+) -> None:
+    """Write down what concerns a person whatever the company, in each company that lets them in.
+
+    Works inside any scope, and without one. Who is in no company leaves no trace: there is nobody to read it.
+    """
+    with scopes_disabled():
+        companies = list(
+            Company.objects.filter(
+                pk__in=Membership.objects.filter(user=user, is_active=True).values("company")
+            )
+        )
+    with transaction.atomic():
+        for company in companies:
+            with company_scope(company):
+                record(actor, action, user, company=company, changes=changes)
 
 
 def masked(changes: Mapping[str, tuple[object, object]]) -> dict[str, Any]:

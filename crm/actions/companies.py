@@ -9,8 +9,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.text import slugify
 
-from crm import cleaning, signals
+from crm import audit, cleaning, signals
 from crm.actions.owners import check_owner
+from crm.actor import Actor
 from crm.models import (
     Company,
     ConsentPolicy,
@@ -129,9 +130,10 @@ def create_company(name: str, *, is_sample: bool = False, **settings: object) ->
 
 
 @transaction.atomic
-def update_company(company: Company, changes: CompanySettings) -> Company:
-    """Change settings. Raises ValidationError with a sentence for each wrong field."""
+def update_company(company: Company, changes: CompanySettings, actor: Actor) -> Company:
+    """Change settings, and write down who did. Raises ValidationError with a sentence for each wrong field."""
     company = Company.objects.select_for_update().get(pk=company.pk)
+    before = {field: getattr(company, field) for field in changes}
     for field, value in changes.items():
         setattr(company, field, value)
     errors: dict[str, str] = {}
@@ -152,7 +154,22 @@ def update_company(company: Company, changes: CompanySettings) -> Company:
     company.internal_domains = [_domain(entry) for entry in company.internal_domains]
     company.clean_fields(exclude=["default_status", "fallback_owner"])
     company.save()
+    told = audit.differences(before, {field: getattr(company, field) for field in changes})
+    with company_scope(company):
+        audit.record(actor, "settings_changed", company, company=company, changes=told)
     signals.company_changed.send(sender=Company, company=company)
+    return company
+
+
+@transaction.atomic
+def require_second_step(company: Company, wanted: bool, actor: Actor) -> Company:
+    """Ask every member for a second step, or stop asking. Who has none is led to set one up."""
+    company = Company.objects.select_for_update().get(pk=company.pk)
+    before, company.mfa_required = company.mfa_required, wanted
+    company.save(update_fields=["mfa_required"])
+    if before != wanted:
+        changes = {"mfa_required": (before, wanted)}
+        audit.record(actor, "settings_changed", company, company=company, changes=changes)
     return company
 
 

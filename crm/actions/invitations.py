@@ -123,7 +123,7 @@ def accept(invitation: Invitation, user: User, actor: Actor) -> Membership:
             raise Conflict(f"This invitation was sent to {invitation.email}. Sign in with that address.")
         membership = Membership.objects.active().filter(user=user).first()
         if membership is None:
-            membership = add_member(company, user, invitation.role)
+            membership = add_member(company, user, invitation.role, actor)
         invitation.accepted_at = timezone.now()
         invitation.save(update_fields=["accepted_at"])
         audit.record(

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from crm import cleaning, signals
+from crm import audit, cleaning, signals
 from crm.actions import organizations, timeline
 from crm.actions.owners import check_owner, default_owner
 from crm.actor import Actor
@@ -235,12 +235,15 @@ def set_consent(lead: Lead, consent: str, actor: Actor, *, source: str = "", tex
     if lead.consent == consent and lead.consent_text_version == text_version:
         return lead
     now = timezone.now()
-    old = lead.get_consent_display()
+    old, before = lead.get_consent_display(), lead.consent
     changes = LeadChanges(consent=consent, consent_source=source, consent_text_version=text_version)
     _set_consent_fields(lead, changes, now)
     _save(lead)
     timeline.record(
         lead, ActivityKind.CONSENT, actor, now, old=old, new=lead.get_consent_display(), text=source
+    )
+    audit.record(
+        actor, "consent_changed", lead, company=lead.company, changes={"consent": (before, lead.consent)}
     )
     signals.consent_changed.send(sender=Lead, fact=LeadFact(lead, now))
     return lead
@@ -256,6 +259,7 @@ def archive_lead(lead: Lead, actor: Actor) -> None:
     lead.external_id = ""  # frees the id: the same person may come back by the same door
     lead.save(update_fields=["archived_at", "external_id", "updated_at"])
     timeline.record(lead, ActivityKind.ARCHIVED, actor, lead.archived_at)
+    audit.record(actor, "lead_archived", lead, company=lead.company)
 
 
 def _locked(lead: Lead) -> Lead:

@@ -14,7 +14,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from crm import cleaning
+from crm import audit, cleaning
+from crm.access import Ability, roles_with
+from crm.actor import SYSTEM, Actor
 from crm.models import ApiKey, Company, Membership, Role, User
 from crm.tenancy import company_scope
 
@@ -51,13 +53,20 @@ def create_user(email: str, password: str, *, first_name: str = "", last_name: s
 
 
 @transaction.atomic
-def add_member(company: Company, user: User, role: str) -> Membership:
-    """Make a user a member. Admins and owners may also open the admin panel, for their company only."""
+def add_member(company: Company, user: User, role: str, actor: Actor = SYSTEM) -> Membership:
+    """Make a user a member. Admins and owners may also open the admin panel, for their company only.
+
+    Raises ValidationError for somebody who is an active member with another role.
+    """
     with company_scope(company):
+        if Membership.objects.filter(user=user, is_active=True).exclude(role=role).exists():
+            raise ValidationError({"user": "They are a member already. Change their role instead."})
         membership, _ = Membership.objects.update_or_create(
             company=company, user=user, defaults={"role": Role(role), "is_active": True}
         )
-    if membership.role in (Role.ADMIN, Role.OWNER) and not user.is_staff:
+        if actor.user != user:  # who joins by an invitation has a line of their own
+            audit.record(actor, "member_added", membership, company=company, changes={"role": (None, role)})
+    if membership.role in roles_with(Ability.MANAGE) and not user.is_staff:
         user.is_staff = True
         user.save(update_fields=["is_staff"])
     return membership
@@ -75,6 +84,7 @@ def create_owner(
     return user
 
 
+@transaction.atomic
 def create_api_key(
     company: Company,
     name: str,
@@ -82,6 +92,7 @@ def create_api_key(
     *,
     user: User | None = None,
     expires_at: datetime | None = None,
+    actor: Actor = SYSTEM,
 ) -> NewKey:
     """A key with some of the scopes read, write, capture, admin. Only its SHA-256 is kept."""
     unknown = sorted(set(scopes) - set(API_SCOPES))
@@ -100,14 +111,17 @@ def create_api_key(
         )
         row.clean_fields(exclude=["company", "created_by"])
         row.save()
+        audit.record(actor, "key_made", row, company=company, changes={"scopes": (None, row.scopes)})
     return NewKey(row, secret)
 
 
-def revoke_api_key(key: ApiKey) -> None:
+@transaction.atomic
+def revoke_api_key(key: ApiKey, actor: Actor) -> None:
     """Refuse the key from the next request on."""
     if key.revoked_at is None:
         key.revoked_at = timezone.now()
         key.save(update_fields=["revoked_at"])
+        audit.record(actor, "key_revoked", key, company=key.company)
 
 
 def new_secret() -> str:

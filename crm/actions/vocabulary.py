@@ -8,13 +8,15 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.text import slugify
 
+from crm import audit
+from crm.actor import Actor
 from crm.models import Company, LeadStatus, LeadType, Pipeline, Stage, Tag
 
 Word = LeadStatus | LeadType | Tag | Pipeline | Stage
 
 
 @transaction.atomic
-def add_word(company: Company, word: Word, changes: dict[str, Any]) -> Word:
+def add_word(company: Company, word: Word, changes: dict[str, Any], actor: Actor) -> Word:
     """Add a status, type, tag, pipeline or stage; its key or matching name follows from its name."""
     word.company = company
     _set(word, changes)
@@ -22,18 +24,22 @@ def add_word(company: Company, word: Word, changes: dict[str, Any]) -> Word:
         word.key = slugify(word.name) or "step"
     _check_unique(word)
     word.save()
+    audit.record(actor, "word_added", word, company=company)
     return word
 
 
 @transaction.atomic
-def change_word(word: Word, changes: dict[str, Any]) -> Word:
+def change_word(word: Word, changes: dict[str, Any], actor: Actor) -> Word:
     """Change a status, type, tag, pipeline or stage. Renaming changes no behaviour."""
     if isinstance(word, Stage) and changes.get("kind", word.kind) != word.kind and word.deals.exists():
         # Their status follows the kind: it would change without a history, and without LinkedIn being told.
         raise ValidationError({"kind": "Move the deals of this stage to another one first."})
+    before = {field: getattr(word, field) for field in changes}
     _set(word, changes)
     _check_unique(word)
     word.save()
+    told = audit.differences(before, {field: getattr(word, field) for field in changes})
+    audit.record(actor, "word_changed", word, company=word.company, changes=told)
     return word
 
 

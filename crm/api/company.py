@@ -76,7 +76,9 @@ class CompanyDetail(CompanyView):
         serializer = CompanySerializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         changes = cast("CompanySettings", dict(serializer.validated_data))
-        return Response(CompanySerializer(actions.update_company(self.principal.company, changes)).data)
+        return Response(
+            CompanySerializer(actions.update_company(self.principal.company, changes, self.actor)).data
+        )
 
 
 class StatusSerializer(serializers.Serializer[Any]):

@@ -13,6 +13,7 @@ from capi.models import Attempt, Connection, ConversionEvent, Rule, Status
 from capi.sandbox.running import RunningSandbox
 from capi.sandbox.world import SANDBOX_TOKEN
 from crm.actions import companies, deals, leads
+from crm.actor import SYSTEM
 from crm.models import Company, LeadStatus
 from tests.factories import SHELL, DealFactory, LeadFactory, RuleFactory, connect
 
@@ -306,11 +307,11 @@ def test_nothing_is_sent_after_its_deadline(
 def test_a_new_policy_lets_go_of_what_it_held(
     company: Company, rules: dict[str, Rule], deliver: Deliver
 ) -> None:
-    company = companies.update_company(company, {"consent_policy": "hold"})
+    company = companies.update_company(company, {"consent_policy": "hold"}, SYSTEM)
     LeadFactory(company=company)
     deliver()
     assert only_event().held_by == "lead"
-    companies.update_company(company, {"consent_policy": "send"})
+    companies.update_company(company, {"consent_policy": "send"}, SYSTEM)
     deliver()
     assert only_event().status == Status.ACCEPTED
 
@@ -318,7 +319,7 @@ def test_a_new_policy_lets_go_of_what_it_held(
 def test_a_country_outside_europe_lets_go_of_what_waits_for_consent(
     company: Company, rules: dict[str, Rule], deliver: Deliver
 ) -> None:
-    company = companies.update_company(company, {"consent_policy": "hold_eea"})
+    company = companies.update_company(company, {"consent_policy": "hold_eea"}, SYSTEM)
     lead = LeadFactory(company=company)
     deliver()
     assert only_event().held_by == "lead"

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from leadmachine import backups
+from leadmachine.management.auditing import tell_every_company
 
 
 class Command(BaseCommand):
@@ -23,6 +24,7 @@ class Command(BaseCommand):
             manifest = backups.backup(file)
         except backups.BackupError as error:
             raise CommandError(str(error)) from error
+        tell_every_company("backup_made")
         self.stdout.write(f"Wrote {file} ({file.stat().st_size:,} bytes).")
         self.stdout.write(
             f"It needs FIELD_KEYS with {', '.join(manifest.key_ids)} to be of full use. The keys are not in it: "

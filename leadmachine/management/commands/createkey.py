@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from crm.actions import people
 from crm.models import Company
+from leadmachine.management.auditing import COMMAND
 from leadmachine.management.sentences import in_one_line
 
 
@@ -27,7 +28,7 @@ class Command(BaseCommand):
     def handle(self, *, company: str, name: str, scopes: str, **options: Any) -> None:
         wanted = [scope.strip() for scope in scopes.split(",") if scope.strip()]
         try:
-            key = people.create_api_key(_company(company), name, wanted)
+            key = people.create_api_key(_company(company), name, wanted, actor=COMMAND)
         except ValidationError as error:
             raise CommandError(in_one_line(error)) from error
         self.stdout.write(json.dumps({"id": str(key.row.pk), "api_key": key.secret}))

@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from leadmachine import backups
+from leadmachine.management.auditing import tell_every_company
 
 
 class Command(BaseCommand):
@@ -32,6 +33,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         # A backup of an older version lacks what was added since.
         call_command("migrate", interactive=False, verbosity=0)
+        tell_every_company("backup_restored")
         self.stdout.write(
             f"Restored the backup of {manifest.created_at}. Run doctor, then start LeadMachine."
         )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from capi import rotation
+from leadmachine import second_step
+from leadmachine.management.auditing import tell_every_company
 
 
 class Command(BaseCommand):
@@ -16,8 +19,9 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         total = rotation.Count()
-        for count in rotation.rotate():
+        for count in chain(rotation.rotate(), second_step.rotate()):
             total += count
+        tell_every_company("keys_rotated", {"secrets": (None, total.rotated)})
         self.stdout.write(
             f"{total.rotated} secrets were re-encrypted, {total.current} were under the first key already, "
             f"{total.unreadable} cannot be read."

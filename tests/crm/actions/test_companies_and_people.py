@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from crm.actions import companies, people
+from crm.actor import SYSTEM
 from crm.models import ApiKey, Company, LeadStatus, LeadType, Membership, Pipeline, Tag, User
 from crm.tenancy import company_scope
 from tests.factories import CompanyFactory
@@ -52,12 +53,12 @@ def test_a_new_company_has_its_defaults(company: Company) -> None:
 )
 def test_a_wrong_setting_is_refused_by_name(company: Company, changes: dict[str, Any], field: str) -> None:
     with pytest.raises(ValidationError) as refused:
-        companies.update_company(company, changes)  # type: ignore[arg-type]
+        companies.update_company(company, changes, SYSTEM)  # type: ignore[arg-type]
     assert list(refused.value.message_dict) == [field]
 
 
 def test_internal_domains_are_tidied(company: Company) -> None:
-    changed = companies.update_company(company, {"internal_domains": ["@Acme.TEST "]})
+    changed = companies.update_company(company, {"internal_domains": ["@Acme.TEST "]}, SYSTEM)
     assert changed.internal_domains == ["acme.test"]
 
 

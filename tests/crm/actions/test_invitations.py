@@ -135,5 +135,6 @@ def test_somebody_else_cannot_use_it(invited: invitations.NewInvitation, strange
 
 def test_every_step_is_in_the_audit_log(invited: invitations.NewInvitation, actor: Actor) -> None:
     joined(invitations.resend(invited.row, actor).token)
-    actions = AuditEntry.objects.order_by("at", "id").values_list("action", flat=True)
+    steps = AuditEntry.objects.exclude(action="member_added")
+    actions = steps.order_by("at", "id").values_list("action", flat=True)
     assert list(actions) == ["member_invited", "invitation_resent", "member_joined"]

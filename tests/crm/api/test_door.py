@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from crm import signals
 from crm.actions import people
+from crm.actor import SYSTEM
 from crm.models import ApiKey, Company, Lead, Membership, User
 from tests.crm.api.caller import Api, attrs, code
 from tests.factories import DealFactory, LeadFactory, UserFactory
@@ -60,7 +61,7 @@ def test_a_revoked_or_expired_key_is_refused_at_once(api: Api) -> None:
     assert code(api.get("leads/"), 401) == "invalid_key"
     ApiKey.objects.update(expires_at=None)
     assert api.get("leads/").status_code == 200
-    people.revoke_api_key(ApiKey.objects.get())
+    people.revoke_api_key(ApiKey.objects.get(), SYSTEM)
     assert code(api.get("leads/"), 401) == "invalid_key"
 
 
