@@ -1,0 +1,47 @@
+"""One record of every kind that has a route with its id. Tests that walk the URL map share them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from capi.models import Connection, ConversionEvent
+from crm.actions import invitations
+from crm.actor import SYSTEM
+from crm.models import Company, Membership, Pipeline, Tag, User
+from crm.tenancy import company_scope
+from tests.factories import DealFactory, LeadFactory, RuleFactory, connect
+
+CANARY = "CANARY"
+
+
+def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
+    """Records of a company by model name, owned by `owner`; every text in them has the canary.
+
+    Needs the sandbox, and somebody who is a member.
+    """
+    with company_scope(company):
+        connect(company)
+        rule = RuleFactory(company=company, name=f"{CANARY} rule")
+        lead = LeadFactory(
+            company=company,
+            first_name=CANARY,
+            last_name=CANARY,
+            email="canary@umbrella.test",
+            title=CANARY,
+            owner=owner,
+        )
+        deal = DealFactory(company=company, lead=lead, title=f"{CANARY} deal", owner=owner)
+        invitation = invitations.invite(company, "canary-guest@umbrella.test", "agent", SYSTEM, first_name=CANARY)
+        Tag.objects.create(company=company, name=CANARY, name_key="canary")
+        return {
+            "lead": lead,
+            "deal": deal,
+            "rule": rule,
+            "conversionevent": ConversionEvent.objects.get(),
+            "leadstatus": lead.status,
+            "pipeline": Pipeline.objects.get(key="sales"),
+            "tag": Tag.objects.get(name=CANARY),
+            "membership": Membership.objects.order_by("pk")[0],
+            "invitation": invitation.row,
+            "connection": Connection.objects.get(),
+        }
