@@ -93,7 +93,7 @@ def installation(
     running = Installation(process, environment, f"http://127.0.0.1:{port}")
     threading.Thread(target=_read, args=(running,), daemon=True).start()
     try:
-        wait_for(running.is_serving, 90, "the web server", lambda: "".join(running.output))
+        wait_for(running.is_serving, 180, "the web server", lambda: "".join(running.output))
         yield running
     finally:
         process.terminate()
