@@ -29,12 +29,38 @@ from crm.views.lead import (
     lead_status,
 )
 from crm.views.leads import leads
+from crm.views.settings.page import settings_home
+from crm.views.settings.team import (
+    ask_everyone,
+    invitation,
+    invitation_resend,
+    invitation_revoke,
+    invitation_role,
+    member_deactivate,
+    member_reactivate,
+    member_role,
+    team,
+)
+from crm.views.settings.you import session_end, sessions_end, your_account
 from crm.views.setup import setup
 
 urlpatterns = [
     path("", home, name="home"),
     path("setup/", setup, name="setup"),
     path("company/", switch_company, name="switch_company"),
+    path("settings/", settings_home, name="settings"),
+    path("settings/team/", team, name="settings_team"),
+    path("settings/team/second-step/", ask_everyone, name="settings_second_step"),
+    path("settings/team/<uuid:pk>/role/", member_role, name="settings_member_role"),
+    path("settings/team/<uuid:pk>/leave/", member_deactivate, name="settings_member_deactivate"),
+    path("settings/team/<uuid:pk>/return/", member_reactivate, name="settings_member_reactivate"),
+    path("settings/invitations/<uuid:pk>/role/", invitation_role, name="settings_invitation_role"),
+    path("settings/invitations/<uuid:pk>/resend/", invitation_resend, name="settings_invitation_resend"),
+    path("settings/invitations/<uuid:pk>/revoke/", invitation_revoke, name="settings_invitation_revoke"),
+    path("invitations/<str:token>/", invitation, name="invitation"),
+    path("settings/you/", your_account, name="settings_you"),
+    path("settings/you/sessions/end/", sessions_end, name="settings_sessions_end"),
+    path("settings/you/sessions/<int:pk>/end/", session_end, name="settings_session_end"),
     path("leads/", leads, name="leads"),
     path("leads/new/", lead_new, name="lead_new"),
     path("leads/<uuid:pk>/", lead_page, name="lead"),

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import dj_database_url
 
-from leadmachine import broker, env
+from leadmachine import broker, env, mail
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = env.data_dir()
@@ -29,6 +29,9 @@ else:
     SECRET_KEY = env.made_on_first_run("SECRET_KEY", env.new_secret_key)
     FIELD_KEYS = env.made_on_first_run("FIELD_KEYS", env.new_field_key).split(",")
 
+# Knows erased people again by keyed hashes; never rotated, see docs/privacy/erasure.md.
+ERASURE_KEY = env.made_on_first_run("ERASURE_KEY", env.new_secret_key)
+
 INSTALLED_APPS = [
     "leadmachine",
     "capi",
@@ -42,6 +45,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -64,12 +69,14 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "crm.session_age.end_old_sessions",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "crm.middleware.open_company_scope",
+    "crm.second_step.ask_second_step",
     "crm.headers.DatabaseAway",
 ]
 
@@ -145,6 +152,25 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_REDIRECT_URL = LOGIN_URL
 ACCOUNT_SESSION_REMEMBER = None
+ACCOUNT_RATE_LIMITS = {
+    # By place first; the key is an address and the place it is tried from, see crm.accounts.
+    "login_failed": "20/m/ip,5/5m/key",
+    # All tries for one address by browsers that never signed in there.
+    "login_strangers": "100/h/key",
+}
+MFA_ADAPTER = "leadmachine.second_step.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_FORMS = {
+    "authenticate": "crm.accounts.SecondStepForm",
+    "reauthenticate": "crm.accounts.ConfirmForm",
+}
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_ISSUER = "LeadMachine"
+# One step of 30 s before and after: telephones' clocks differ. A code is taken once all the same.
+MFA_TOTP_TOLERANCE = 1
+# Addresses are given by whoever invites; nobody needs to prove theirs to make their account safer.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS
 
 # --- The web ------------------------------------------------------------------------------------------------
 
@@ -207,7 +233,17 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = False
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
-EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+
+# --- Mail: none without EMAIL_URL, links are shown instead ---------------------------------------------------
+
+_mail = mail.mail(env.text("EMAIL_URL"))
+MAILS = bool(env.text("EMAIL_URL"))
+EMAIL_BACKEND = _mail.backend
+EMAIL_HOST, EMAIL_PORT = _mail.host, _mail.port
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail.user, _mail.password
+EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.starts_tls, _mail.is_tls
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = _mail.sender
 
 # --- REST API -----------------------------------------------------------------------------------------------
 
@@ -265,6 +301,13 @@ SETUP_CODE = env.text("SETUP_CODE", "")
 # --- Tasks: the broker carries nudges only; the rows are the queue ------------------------------------------
 
 REDIS_URL = env.text("REDIS_URL")
+CACHES: dict[str, Any] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+if REDIS_URL and not IS_TEST:
+    CACHES["default"] = {
+        "BACKEND": "leadmachine.caches.SharedCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "leadmachine",
+    }
 CELERY_BROKER_URL = broker.celery_url(REDIS_URL or "redis://127.0.0.1:6379/0")
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 300,

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from capi.sandbox_page import sandbox_page
+from crm.views.settings.you import your_account
 from crm.views.setup import sign_in
 from leadmachine import probes
 
@@ -18,6 +19,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", probes.readyz, name="readyz"),
     path("admin/", admin.site.urls),
     path("accounts/login/", sign_in),  # allauth's page, or the first run's before there is anybody
+    path("accounts/2fa/", your_account),  # in place of allauth's lists of second steps
+    path("accounts/2fa/webauthn/", your_account),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
     path("accounts/", include("allauth.account.urls")),
     path("api/v1/", include("crm.api.urls")),
     path("linkedin/", include("capi.urls")),

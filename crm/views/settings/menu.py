@@ -11,6 +11,7 @@ from crm.access import Ability, Principal
 from crm.frame import NavItem
 
 SETTINGS: Final = "/settings/"
+YOU: Final = "You"
 
 
 class Entry(NamedTuple):
@@ -24,9 +25,10 @@ class Entry(NamedTuple):
 
 # In the order of the page; a group none of whose pages may be opened is left away.
 MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
-    ("Company", ()),
+    ("Company", (Entry("Team", "settings_team", "users", Ability.MANAGE),)),
     ("Privacy", ()),
     ("Connect", ()),
+    (YOU, (Entry("Your account", "settings_you", "user-circle", Ability.WORK),)),
 )
 
 
@@ -47,13 +49,15 @@ def menu_of(principal: Principal, path: str) -> list[Group]:
 
 
 def first_url(principal: Principal) -> str:
-    """Where the settings open for this member; "" if there is nothing for them."""
-    return next((item.url for group in menu_of(principal, "") for item in group.items), "")
+    """Where the settings open for whoever manages the company: its first page."""
+    company = (entry for label, entries in MENU if label != YOU for entry in entries)
+    return next((reverse(entry.url_name) for entry in company if principal.can(entry.ability)), "")
 
 
 def settings_menu(request: HttpRequest) -> list[Group]:
-    """For templates: the menu of whoever asks."""
-    return menu_of(request.principal, request.path)  # type: ignore[attr-defined]  # set by the middleware
+    """The menu of whoever asks; without a company there is none."""
+    principal: Principal | None = getattr(request, "principal", None)
+    return menu_of(principal, request.path) if principal else []
 
 
 def _item(entry: Entry, path: str) -> NavItem:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from crm.access import Ability
 from crm.views.page import PageRequest, member_page
-from crm.views.settings.menu import first_url, settings_menu
+from crm.views.settings.menu import first_url
 
 P = ParamSpec("P")
 View = Callable[Concatenate[PageRequest, P], HttpResponse]
@@ -39,8 +39,8 @@ def settings_page(ability: Ability, *methods: str) -> Callable[[View[P]], OpenVi
 def render_settings(
     request: PageRequest, template: str, context: dict[str, Any], *, status: int = 200
 ) -> HttpResponse:
-    """A page of the settings, beside their menu."""
-    return render(request, template, {"menu": settings_menu(request), **context}, status=status)
+    """A page of the settings. Its template extends crm/settings/base.html, which draws the menu."""
+    return render(request, template, context, status=status)
 
 
 @settings_page(Ability.MANAGE)
