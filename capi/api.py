@@ -523,7 +523,7 @@ class LeadConversionsView(CompanyView):
         """For every rule: sent, waiting, or why not."""
         leads = self.principal.leads().select_related("company", "status", "organization")
         lead = get_object_or_404(leads, pk=pk)
-        return Response(ConversionsSerializer({"results": explain.for_lead(lead)}).data)
+        return Response(ConversionsSerializer({"results": explain.for_lead(self.principal, lead)}).data)
 
 
 def routes() -> list[URLPattern | URLResolver]:
