@@ -61,8 +61,8 @@ _STORE_ELEMENT = (
     "WHERE id = %s AND lease = %s"
 )
 _NOTE_DELIVERIES = (
-    "INSERT INTO capi_delivery (attempt_id, event_id, outcome, message) "
-    "SELECT lease, id, '', '' FROM capi_conversionevent WHERE lease = %s"
+    "INSERT INTO capi_delivery (company_id, attempt_id, event_id, outcome, message) "
+    "SELECT company_id, lease, id, '', '' FROM capi_conversionevent WHERE lease = %s"
 )
 
 

@@ -393,9 +393,11 @@ class Attempt(TenantModel):
 class Delivery(models.Model):
     """One event's part in an attempt. Outcome and message are empty where they are the attempt's own.
 
-    Not a tenant model: it is only ever reached through its event or attempt, which are.
+    Needs no scope: it is only ever reached through its event or attempt, which do. The company is here for the
+    database, which holds all three together.
     """
 
+    company = models.ForeignKey("crm.Company", on_delete=models.CASCADE, db_index=False, related_name="+")
     attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="deliveries")
     event = models.ForeignKey(ConversionEvent, on_delete=models.CASCADE, related_name="deliveries")
     outcome = models.CharField(max_length=12, choices=AttemptOutcome.choices, blank=True)

@@ -1,8 +1,13 @@
-"""Registers the CRM."""
+"""Registers the CRM, and keeps the walls between companies up whenever tables have changed."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import AppConfig
+from django.apps import apps as registry
+from django.db import connections
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class CrmConfig(AppConfig):
@@ -10,3 +15,20 @@ class CrmConfig(AppConfig):
 
     name = "crm"
     verbose_name = "CRM"
+
+    def ready(self) -> None:
+        pre_migrate.connect(_before_migrations, sender=self)
+        post_migrate.connect(_after_migrations, sender=self)
+
+
+def _before_migrations(using: str, **kwargs: Any) -> None:
+    from crm.walls import lower_walls
+
+    lower_walls(connections[using])
+
+
+def _after_migrations(using: str, apps: Any = registry, **kwargs: Any) -> None:
+    """After a flush, too, which does not say what models there are."""
+    from crm.walls import raise_walls
+
+    raise_walls(connections[using], apps)

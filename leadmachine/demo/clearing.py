@@ -69,7 +69,7 @@ def _remove_company(company: Company) -> None:
     Foreign keys are checked when the transaction ends, so the order does not matter to the database.
     """
     Company.objects.filter(pk=company.pk).update(default_status=None, fallback_owner=None)
-    _delete_rows(Delivery.objects.filter(attempt__company=company))
+    _delete_rows(Delivery.objects.filter(company=company))
     for model in _tenant_models():
         _delete_rows(model._default_manager.filter(company=company))
     _delete_rows(Company.objects.filter(pk=company.pk))

@@ -294,7 +294,7 @@ class Log:
             duration_ms=took,
             size=1,
         )
-        self._tables[Delivery].add(attempt_id=attempt, event_id=event.pk)
+        self._tables[Delivery].add(company_id=self.world.company.pk, attempt_id=attempt, event_id=event.pk)
 
     def _request_id(self) -> str:
         return base64.b64encode(self.world.rng.randbytes(16)).decode()

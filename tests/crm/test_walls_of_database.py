@@ -1,0 +1,176 @@
+"""The database itself keeps a row and what it points to in one company, whatever the code above it does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
+from django_scopes import scopes_disabled
+
+from capi.models import Attempt, ConversionEvent, Delivery
+from crm import walls
+from crm.models import (
+    Activity,
+    Company,
+    Deal,
+    DealPerson,
+    Lead,
+    LeadPhone,
+    LeadStatus,
+    LeadWebsite,
+    Organization,
+    Pipeline,
+    Tag,
+)
+from crm.tenancy import company_scope
+from tests.factories import DealFactory, LeadFactory, RuleFactory, connect
+
+WALLS = walls.walls(apps)
+
+
+@contextmanager
+def refused() -> Iterator[None]:
+    """PostgreSQL refuses when the transaction ends, SQLite at once."""
+    with pytest.raises(IntegrityError), transaction.atomic():
+        yield
+        connection.check_constraints()
+
+
+@pytest.fixture
+def rows(company: Company, other_company: Company) -> dict[str, dict[str, Any]]:
+    """A row of every table that is pointed to or points, by company's name and table."""
+    return {owner.name: _rows_of(owner) for owner in (company, other_company)}
+
+
+def _rows_of(company: Company) -> dict[str, Any]:
+    with company_scope(company):
+        connect(company)
+        RuleFactory(company=company)
+        lead = LeadFactory(company=company, organization=f"{company.name} Ltd", tags=["VIP"])
+        deal = DealFactory(company=company, lead=lead)
+        LeadPhone.objects.create(company=company, lead=lead, number="030", digits="030")
+        LeadWebsite.objects.create(company=company, lead=lead, url="https://customer.test/")
+        DealPerson.objects.create(company=company, deal=deal, lead=lead)
+        attempt = Attempt.objects.create(company=company)
+        Delivery.objects.create(company=company, attempt=attempt, event=ConversionEvent.objects.get())
+        return {
+            model._meta.db_table: model._base_manager.filter(company=company).first()
+            for model in apps.get_models()
+            if walls._company_column(model) == "company_id"
+        } | {walls.COMPANY: company}
+
+
+def test_every_table_that_points_to_a_company_s_rows_says_whose_it_is() -> None:
+    assert walls.without_company(apps) == []
+
+
+def test_every_foreign_key_between_companies_rows_has_its_wall(db: None) -> None:
+    """Read from the live database: a foreign key that is new and has no wall fails here."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT conrelid::regclass::text, confrelid::regclass::text, "
+                "(SELECT array_agg(attname::text ORDER BY place) FROM unnest(conkey) WITH ORDINALITY k(n, place) "
+                "JOIN pg_attribute ON attrelid = conrelid AND attnum = n) "
+                "FROM pg_constraint WHERE contype = 'f' AND cardinality(conkey) = 2 AND convalidated"
+            )
+            found = {(table, target, *columns) for table, target, columns in cursor.fetchall()}
+            assert found == {(wall.table, wall.target, wall.company, wall.column) for wall in WALLS}
+        else:
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            present = set(connection.introspection.table_names(cursor))
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+            assert set(walls.triggers(apps, present)) <= {name for (name,) in cursor.fetchall()}
+
+
+@pytest.mark.parametrize("wall", WALLS, ids=lambda wall: f"{wall.table}.{wall.column}")
+def test_no_row_can_point_into_another_company(rows: dict[str, dict[str, Any]], wall: walls.Wall) -> None:
+    """The keys alone: scopes are off, and the rows are written past Django's models."""
+    ours, theirs = rows["Acme"][wall.table], rows["Umbrella-CANARY"][wall.target]
+    if ours is None or theirs is None:
+        pytest.fail(f"The test makes no row of {wall.table} or {wall.target}.")
+    with refused():
+        _set(wall.table, wall.column, theirs.pk, ours.pk)
+    _set(wall.table, wall.column, rows["Acme"][wall.target].pk, ours.pk)
+    connection.check_constraints()
+
+
+@pytest.mark.parametrize("table", sorted({wall.target for wall in WALLS}))
+def test_no_row_that_is_pointed_to_can_move(rows: dict[str, dict[str, Any]], table: str) -> None:
+    ours, other = rows["Acme"][table], Company.objects.get(name="Umbrella-CANARY")
+    with refused():
+        _set(table, "company_id", other.pk, ours.pk)
+
+
+def test_a_new_row_cannot_point_into_another_company(company: Company, other_company: Company) -> None:
+    with company_scope(other_company):
+        theirs = LeadFactory(company=other_company)
+    with refused():
+        Activity.objects.create(company=company, lead=theirs, kind="note", at=theirs.created_at)
+    with refused():
+        Activity.objects.bulk_create(
+            [Activity(company=company, lead=theirs, kind="note", at=theirs.created_at)]
+        )
+
+
+def test_deleting_is_still_django_s(company: Company) -> None:
+    """Cascades and SET NULL work as before, and nothing is left that points nowhere."""
+    lead = LeadFactory(company=company, organization="Acme Ltd", tags=["VIP"])
+    deal = DealFactory(company=company, lead=lead)
+    Organization.objects.get().delete()
+    lead.refresh_from_db()
+    assert lead.organization is None
+    lead.delete()
+    deal.refresh_from_db()
+    assert deal.lead is None
+    assert not Tag.objects.get(name="VIP").lead_tags.exists()
+    connection.check_constraints()
+
+
+def test_a_company_ends_with_all_its_rows(company: Company) -> None:
+    DealFactory(company=company, lead=LeadFactory(company=company))
+    with scopes_disabled():
+        Deal.objects.all().delete()
+        Lead.objects.all().delete()
+        company.delete()
+    connection.check_constraints()
+    with scopes_disabled():
+        assert not LeadStatus.objects.filter(company=company.pk).exists()
+        assert not Pipeline.objects.filter(company=company.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_walls_stand_again_after_each_migration() -> None:
+    """SQLite rebuilds tables to change them, and drops their triggers with the old ones."""
+    before = _standing()
+    call_command("migrate", "capi", "0001", verbosity=0)
+    call_command("migrate", verbosity=0)
+    assert _standing() == before
+    assert before
+
+
+def test_names_fit_into_the_database() -> None:
+    for wall in WALLS:
+        assert len(wall.name) <= 63
+    with pytest.raises(ValueError, match="too long"):
+        _ = walls.Wall("crm_" + "x" * 60, "lead_id", "crm_lead").name
+
+
+def _set(table: str, column: str, value: Any, pk: Any) -> None:
+    values = [value, pk]
+    if connection.vendor == "sqlite":
+        values = [item.hex if hasattr(item, "hex") else item for item in values]
+    with connection.cursor() as cursor:
+        cursor.execute(f'UPDATE "{table}" SET "{column}" = %s WHERE id = %s', values)
+
+
+def _standing() -> set[str]:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            return {name for name in walls._constraints(cursor) if name.startswith("tenant_")}
+        return set(walls._triggers(cursor))
