@@ -17,18 +17,26 @@ class CrmConfig(AppConfig):
     verbose_name = "CRM"
 
     def ready(self) -> None:
+        from crm import sessions, sign_ins  # noqa: F401  they listen to sign-ins
+
+        sign_ins.listen()
         pre_migrate.connect(_before_migrations, sender=self)
         post_migrate.connect(_after_migrations, sender=self)
 
 
 def _before_migrations(using: str, **kwargs: Any) -> None:
+    from crm.audit_walls import lower_audit_walls
     from crm.walls import lower_walls
 
     lower_walls(connections[using])
+    if connections[using].vendor == "sqlite":
+        lower_audit_walls(connections[using])
 
 
 def _after_migrations(using: str, apps: Any = registry, **kwargs: Any) -> None:
     """After a flush, too, which does not say what models there are."""
+    from crm.audit_walls import raise_audit_walls
     from crm.walls import raise_walls
 
     raise_walls(connections[using], apps)
+    raise_audit_walls(connections[using])

@@ -29,6 +29,7 @@ from crm.views.lead import (
     lead_status,
 )
 from crm.views.leads import leads
+from crm.views.settings.audit import audit_entries, audit_export
 from crm.views.settings.page import settings_home
 from crm.views.settings.team import (
     ask_everyone,
@@ -61,6 +62,8 @@ urlpatterns = [
     path("settings/you/", your_account, name="settings_you"),
     path("settings/you/sessions/end/", sessions_end, name="settings_sessions_end"),
     path("settings/you/sessions/<int:pk>/end/", session_end, name="settings_session_end"),
+    path("settings/audit/", audit_entries, name="settings_audit"),
+    path("settings/audit/export/", audit_export, name="settings_audit_export"),
     path("leads/", leads, name="leads"),
     path("leads/new/", lead_new, name="lead_new"),
     path("leads/<uuid:pk>/", lead_page, name="lead"),

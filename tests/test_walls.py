@@ -80,6 +80,8 @@ WITHOUT_ID = {
     "linkedin_events",
     "linkedin_resend_all",
     "settings",
+    "settings_audit",
+    "settings_audit_export",
     "settings_team",
     "settings_second_step",
     "settings_you",
@@ -133,9 +135,7 @@ def _walk(patterns: list[Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 
 ID = re.compile(r"<\w+:(?:pk|object_id)>|\(\?P<pk>[^)]*\)")
-WITH_ID = sorted(
-    {(route, name) for route, name in routes() if ID.search(route) and name not in OF_A_PERSON}
-)
+WITH_ID = sorted({(route, name) for route, name in routes() if ID.search(route) and name not in OF_A_PERSON})
 
 
 def noun_of(name: str) -> str:

@@ -11,10 +11,12 @@ from django.db.models import Q
 from django_scopes import scopes_disabled
 
 from capi.models import Attempt, ConversionEvent, Delivery
-from crm.models import Activity, Company, Deal, Lead, Membership, Organization, User
+from crm import audit
+from crm.models import Activity, AuditEntry, Company, Deal, Lead, Membership, Organization, User
 from crm.tenancy import TenantModel, company_scope
 from leadmachine.demo import cast
 from leadmachine.demo.loading import remember_loading
+from leadmachine.management.auditing import COMMAND
 
 
 @dataclass
@@ -33,6 +35,7 @@ def clear() -> Cleared:
             added = _added_by_people()
             if added:
                 _remove_samples()
+                audit.record(COMMAND, "sample_data_cleared", company=company)
                 cleared.kept[company.name] = added
             else:
                 _remove_company(company)
@@ -64,7 +67,7 @@ def _remove_samples() -> None:
 
 
 def _remove_company(company: Company) -> None:
-    """Table by table, without reading the rows: a sample company may have millions.
+    """Table by table, without reading the rows: a sample company may have millions. The audit log goes by itself.
 
     Foreign keys are checked when the transaction ends, so the order does not matter to the database.
     """
@@ -76,7 +79,9 @@ def _remove_company(company: Company) -> None:
 
 
 def _tenant_models() -> Iterator[type[TenantModel]]:
-    return (model for model in apps.get_models() if issubclass(model, TenantModel))
+    return (
+        model for model in apps.get_models() if issubclass(model, TenantModel) and model is not AuditEntry
+    )
 
 
 def _delete_rows(rows: models.QuerySet[models.Model]) -> None:

@@ -21,6 +21,10 @@ PAGES = {
     "linkedin-setup": "/linkedin/",
     "linkedin-events": "/linkedin/events/",
     "sandbox": "/sandbox/",
+    "team": "/settings/team/",
+    "your-account": "/settings/you/",
+    "password": "/accounts/password/change/",
+    "audit-log": "/settings/audit/",
 }
 # In the README.
 PICTURED = ("home", "leads", "board", "linkedin-setup", "linkedin-events")

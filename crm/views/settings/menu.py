@@ -26,7 +26,7 @@ class Entry(NamedTuple):
 # In the order of the page; a group none of whose pages may be opened is left away.
 MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
     ("Company", (Entry("Team", "settings_team", "users", Ability.MANAGE),)),
-    ("Privacy", ()),
+    ("Privacy", (Entry("Audit log", "settings_audit", "clipboard-document-list", Ability.MANAGE),)),
     ("Connect", ()),
     (YOU, (Entry("Your account", "settings_you", "user-circle", Ability.WORK),)),
 )
@@ -62,4 +62,6 @@ def settings_menu(request: HttpRequest) -> list[Group]:
 
 def _item(entry: Entry, path: str) -> NavItem:
     url = reverse(entry.url_name)
-    return NavItem(entry.label, url, entry.icon, current=bool(path) and path.startswith(url))
+    # allauth's pages about second step and password belong to the account.
+    places = (url, "/accounts/") if entry.url_name == "settings_you" else (url,)
+    return NavItem(entry.label, url, entry.icon, current=path.startswith(places))
