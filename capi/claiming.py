@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
-from capi import holds
+from capi import erasing, holds
 from capi.models import (
     Attempt,
     AttemptOutcome,
@@ -75,7 +75,8 @@ def claim(company: Company, now: datetime, *, tidy_first: bool = True) -> Batch 
         if not _take_token(connection, now):
             return Nothing(soon=True)
         lease = uuid4()
-        ConversionEvent.objects.filter(pk__in=ids, status__in=(Status.PENDING, Status.HELD)).update(
+        free = ConversionEvent.objects.filter(pk__in=ids, status__in=(Status.PENDING, Status.HELD))
+        free.filter(erasure=None).update(
             status=Status.SENDING,
             held_by="",
             lease=lease,
@@ -92,13 +93,13 @@ def claim(company: Company, now: datetime, *, tidy_first: bool = True) -> Batch 
 
 def tidy(company: Company, connection: Connection | None, now: datetime) -> None:
     """Take back ended leases, expire what is too old, and bring events in line with holds and consent."""
-    _take_back(now)
+    _take_back(company, now)
     _expire(now)
     holds.apply(connection, now)
     holds.let_go_of_consented(company, now)
 
 
-def _take_back(now: datetime) -> None:
+def _take_back(company: Company, now: datetime) -> None:
     """Events whose taker died. If their request had been noted, LinkedIn may have them: the outcome is unknown."""
     ended = ConversionEvent.objects.filter(status=Status.SENDING, lease_until__lte=now)
     leases = [lease for lease in ended.order_by().values_list("lease", flat=True).distinct() if lease]
@@ -119,6 +120,7 @@ def _take_back(now: datetime) -> None:
         message=Case(When(maybe_stored, then=Value(message)), default=Value("")),
         changed_at=now,
     )
+    erasing.close(ConversionEvent.objects.filter(status=Status.PENDING), company, now)
 
 
 def _expire(now: datetime) -> None:

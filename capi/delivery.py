@@ -45,8 +45,9 @@ from capi.outcome import NoAnswer, NotSent, Outcome
 from capi.settling import settle
 from capi.vault import VaultError
 from capi.wording import sentence
+from crm.actions import erase
 from crm.currencies import in_minor_digits
-from crm.models import Company
+from crm.models import Company, Lead
 from crm.tenancy import company_scope
 
 logger = logging.getLogger(__name__)
@@ -191,6 +192,7 @@ def _prepare(batch: Batch) -> list[ConversionEvent]:
     going = [decision for decision in decisions if decision.obstacle is None]
     now = timezone.now()
     with transaction.atomic():
+        _drop_erased(batch, going, now)
         _set_aside(batch.lease, decisions, now)
         _store_elements(batch.lease, [decision.event for decision in going if decision.is_new])
         leased = ConversionEvent.objects.filter(lease=batch.lease, status=Status.SENDING)
@@ -232,6 +234,35 @@ def _decide(event: ConversionEvent, subject: identity.Subject | None, batch: Bat
         return _Decision(event, identity.Obstacle("no_identifier"))
     event.element, event.identifiers = element.text, list(element.identifiers)
     return _Decision(event, is_new=True)
+
+
+def _drop_erased(batch: Batch, going: Sequence[_Decision], now: datetime) -> None:
+    """Who was erased since the batch was taken is not told of. The lock makes an erasure wait until we have noted.
+
+    From the note on, an erasure sees the event on its way, and is not completed before its lease ends.
+    """
+    told = {decision.event.told_lead_id for decision in going if decision.event.told_lead_id}
+    there = set(
+        Lead.objects.select_for_update(no_key=True)
+        .filter(pk__in=told)
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
+    lost = [decision.event.pk for decision in going if decision.event.told_lead_id in told - there]
+    taken = ConversionEvent.objects.filter(lease=batch.lease)
+    dropped = taken.filter(Q(erasure__isnull=False) | Q(pk__in=lost)).update(
+        status=Status.CANCELLED,
+        reason="erased",
+        message=sentence("erased"),
+        element="",
+        identifiers=[],
+        told_lead=None,
+        lease=None,
+        lease_until=None,
+        changed_at=now,
+    )
+    if dropped:
+        transaction.on_commit(lambda: erase.finish(batch.company))
 
 
 def _set_aside(lease: UUID, decisions: Sequence[_Decision], now: datetime) -> None:

@@ -11,6 +11,7 @@ from django.db.models import Prefetch
 
 from capi import payload
 from capi.models import Connection, ConnectionKind, ConversionEvent, Rule
+from crm import tombstones
 from crm.countries import CONSENT_COUNTRIES
 from crm.models import (
     Company,
@@ -31,6 +32,8 @@ class Subject:
 
     lead: Lead | None
     deal: Deal | None
+    is_erased: bool = False
+    """Whether they were erased under this address, and have not agreed since."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Obstacle:
 def subjects_of(events: Sequence[ConversionEvent]) -> dict[UUID, Subject]:
     """The subject of each event by event id: the deal's primary lead, or the first linked one with an identifier.
 
-    Six queries at most, however many events.
+    Seven queries at most, however many events.
     """
     deals = _deals({event.deal_id for event in events if event.deal_id})
     wanted = {deal.lead_id for deal in deals.values()} | {event.lead_id for event in events}
@@ -52,15 +55,29 @@ def subjects_of(events: Sequence[ConversionEvent]) -> dict[UUID, Subject]:
     primaries = {deal.pk: leads.get(deal.lead_id) if deal.lead_id else None for deal in deals.values()}
     others = _linked_people([pk for pk, lead in primaries.items() if lead is None or not is_known(lead)])
     subjects = {}
+    linked = [lead for people in others.values() for lead in people]
+    erased = tombstones.erased_without_new_consent([*leads.values(), *linked])
     for event in events:
         deal = deals.get(event.deal_id) if event.deal_id else None
         if deal is None:
-            subjects[event.pk] = Subject(leads.get(event.lead_id) if event.lead_id else None, None)
+            lead = leads.get(event.lead_id) if event.lead_id else None
+            subjects[event.pk] = _subject(lead, None, erased)
             continue
         primary = primaries[deal.pk]
         known = next((lead for lead in others.get(deal.pk, []) if is_known(lead)), None)
-        subjects[event.pk] = Subject(primary if primary and is_known(primary) else known or primary, deal)
+        subjects[event.pk] = _subject(
+            primary if primary and is_known(primary) else known or primary, deal, erased
+        )
     return subjects
+
+
+def subject_of(lead: Lead | None, deal: Deal | None) -> Subject:
+    """The subject of something that did not happen yet."""
+    return _subject(lead, deal, tombstones.erased_without_new_consent([lead] if lead else []))
+
+
+def _subject(lead: Lead | None, deal: Deal | None, erased: set[UUID]) -> Subject:
+    return Subject(lead, deal, is_erased=lead is not None and lead.pk in erased)
 
 
 def is_known(lead: Lead) -> bool:
@@ -89,6 +106,8 @@ def obstacle(subject: Subject, rule: Rule, connection: Connection, company: Comp
         return Obstacle("no_identifier")
     if code := _unreportable(lead, connection, company):
         return Obstacle(code)
+    if subject.is_erased:
+        return Obstacle("erased")
     if consent := consent_obstacle(lead, company):
         return consent
     if not meets(rule.conditions, subject):

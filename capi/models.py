@@ -232,8 +232,8 @@ class ConversionEventQuerySet(TenantQuerySet["ConversionEvent"]):
         return self.filter(status__in=WAITING)
 
     def due(self, now: datetime) -> ConversionEventQuerySet:
-        """To be sent now, live before backfill, oldest first."""
-        return self.filter(status=Status.PENDING, next_attempt_at__lte=now).order_by(
+        """To be sent now, live before backfill, oldest first. Never about somebody who was erased."""
+        return self.filter(status=Status.PENDING, next_attempt_at__lte=now, erasure=None).order_by(
             "lane", "next_attempt_at", "id"
         )
 
@@ -286,6 +286,15 @@ class ConversionEvent(TenantModel):
         help_text="Who LinkedIn was told about: the primary lead, or the first linked one with an identifier.",
     )
 
+    erasure = models.ForeignKey(
+        "crm.Erasure",
+        on_delete=models.SET_NULL,
+        null=True,
+        db_index=False,
+        related_name="+",
+        help_text="The person was erased: never sent again, and without anything that says who it was.",
+    )
+
     attempts = models.PositiveIntegerField(default=0)
     failures = models.PositiveIntegerField(
         default=0, help_text="Failures of its own; an outage charges none."
@@ -330,6 +339,7 @@ class ConversionEvent(TenantModel):
             models.Index(
                 "company", "expires_at", condition=Q(status__in=("pending", "held")), name="event_fuse"
             ),
+            models.Index("erasure", condition=Q(erasure__isnull=False), name="event_of_erased"),
             models.Index(F("company"), F("created_at").desc(), F("id").desc(), name="event_log"),
             models.Index(
                 F("company"), F("status"), F("created_at").desc(), F("id").desc(), name="event_log_by_status"

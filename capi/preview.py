@@ -26,7 +26,7 @@ def preview(rule: Rule, *, lead: Lead | None = None, deal: Deal | None = None) -
     facts = payload.Facts(
         rule.conversion_id, event_id, timezone.now(), in_minor_digits(amount, currency), currency
     )
-    return _shown(facts, rule, identity.Subject(lead, deal), rule.company)
+    return _shown(facts, rule, identity.subject_of(lead, deal), rule.company)
 
 
 def preview_event(event: ConversionEvent) -> payload.Preview:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import timezone
 
-from capi import holds, nudge
+from capi import erasing, holds, nudge
 from capi.models import ConversionEvent, CrmEvent
 from capi.recording import Occasion, cancel_waiting, record
 from crm import signals
-from crm.models import Company, Consent
+from crm.models import Company, Consent, Erasure, Lead
 from crm.signals import DealFact, LeadFact
 
 
@@ -67,6 +68,26 @@ def on_company_changed(sender: type, company: Company, **kwargs: Any) -> None:
     """The consent policy may let go of what it held."""
     holds.let_go_of_consented(company, timezone.now())
     nudge.on_commit(company.pk)
+
+
+@receiver(signals.lead_erased, dispatch_uid="capi.lead_erased")
+def on_lead_erased(sender: type, lead: Lead, erasure: Erasure, **kwargs: Any) -> None:
+    """What waits is cancelled, and what was sent is forgotten."""
+    erasing.forget(lead, erasure, timezone.now())
+
+
+@receiver(signals.erasure_checked, dispatch_uid="capi.erasure_checked")
+def on_erasure_checked(sender: type, erasure: Erasure, **kwargs: Any) -> bool:
+    """True while a request about the person is on its way to LinkedIn."""
+    return erasing.is_on_its_way(erasure, timezone.now())
+
+
+@receiver(signals.conversions_outlived, dispatch_uid="capi.conversions_outlived")
+def on_conversions_outlived(
+    sender: type, company: Company, before: datetime, dry_run: bool, **kwargs: Any
+) -> int:
+    """What LinkedIn forgets after 180 days at the latest, nobody needs to know here for longer."""
+    return erasing.strip_settled(before, dry_run=dry_run)
 
 
 def _record_of_lead(event: CrmEvent, fact: LeadFact) -> None:

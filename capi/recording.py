@@ -75,6 +75,7 @@ def reissue(event: ConversionEvent, rule: Rule, now: datetime) -> ConversionEven
         status__in=(Status.PENDING, Status.HELD, Status.REJECTED),
         unknown_outcomes=0,
         is_test=False,
+        erasure=None,
     ).update(
         status=Status.CANCELLED,
         held_by="",

@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.db.models import F
 
-from capi import holds, outcome
+from capi import erasing, holds, outcome
 from capi.claiming import Batch
 from capi.models import (
     Attempt,
@@ -67,6 +67,8 @@ def settle(
             _release_probed(connection, events, found)
         if over or found.hold:
             holds.apply(connection, now)
+        sent = ConversionEvent.objects.filter(pk__in=[event.pk for event in events])
+        erasing.close(sent, batch.company, now)
 
 
 def _for_test(event: ConversionEvent, verdict: Verdict) -> Verdict:

@@ -52,4 +52,14 @@ deal_reopened = (
     Signal()
 )  # DealFact: it left a won or lost stage; what still waits about that is no longer true
 consent_changed = Signal()  # LeadFact: consent or country changed; look again at what waits for this person
-company_changed = Signal()  # `company`: its settings changed; what waits for its policy must be looked at again
+company_changed = (
+    Signal()
+)  # `company`: its settings changed; what waits for its policy must be looked at again
+
+# A person is erased. `lead` is still there, `erasure` knows it by id, and what else is kept of it must forget it now.
+lead_erased = Signal()  # `lead`, `erasure`
+# Asked before an erasure is completed: a receiver answers True while something about the person is on its way.
+erasure_checked = Signal()  # `erasure`
+# Retention: a receiver strips what is kept of conversions that were settled `before` then, and returns how many; with
+# `dry_run` it only counts.
+conversions_outlived = Signal()  # `company`, `before`, `dry_run`

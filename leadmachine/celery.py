@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "leadmachine.settings")
@@ -25,6 +26,9 @@ def schedule_sweeps(sender: Celery, **kwargs: object) -> None:
     from django.conf import settings
 
     from capi import tasks
+    from crm import tasks as crm_tasks
 
     every = settings.DELIVERY_POLL_SECONDS
     sender.add_periodic_task(every, tasks.deliver_due.s(), name="deliver what is due", expires=every)
+    sender.add_periodic_task(60, crm_tasks.finish_erasures.s(), name="finish erasures", expires=60)
+    sender.add_periodic_task(crontab(hour=3, minute=10), crm_tasks.apply_retention.s(), name="retention")

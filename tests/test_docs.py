@@ -24,7 +24,7 @@ _VARIABLE = re.compile(
 # Set for itself by Django's own start-up, or kept beside the keys and never meant to be set.
 _OURS_ALONE = {"DJANGO_SETTINGS_MODULE", "DEMO_PASSWORD"}
 # Sentences that nothing gives as a reason yet.
-_UNUSED = {"duplicate", "erased", "merged", "rule_inactive", "settling", "accepted"}
+_UNUSED = {"duplicate", "merged", "rule_inactive", "settling", "accepted"}
 
 
 @cache

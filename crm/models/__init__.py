@@ -5,6 +5,7 @@ from crm.models.apikey import ApiKey, IdempotencyRecord
 from crm.models.audit import AuditEntry
 from crm.models.company import Company, ConsentPolicy
 from crm.models.deal import Deal, DealPerson, DealQuerySet, DealStageChange
+from crm.models.erasure import Erasure, Tombstone
 from crm.models.invitation import Invitation
 from crm.models.lead import (
     Consent,
@@ -23,6 +24,7 @@ from crm.models.lead import (
 from crm.models.organization import Organization
 from crm.models.person import Membership, Role, User
 from crm.models.pipeline import Pipeline, Stage, StageKind
+from crm.models.retention import Retention
 
 __all__ = [
     "Activity",
@@ -35,6 +37,7 @@ __all__ = [
     "DealPerson",
     "DealQuerySet",
     "DealStageChange",
+    "Erasure",
     "IdempotencyRecord",
     "Invitation",
     "Lead",
@@ -49,10 +52,12 @@ __all__ = [
     "Membership",
     "Organization",
     "Pipeline",
+    "Retention",
     "Role",
     "Stage",
     "StageKind",
     "StatusCategory",
     "Tag",
+    "Tombstone",
     "User",
 ]

@@ -1,0 +1,127 @@
+"""Removes what a company has kept long enough. Doing it twice, or only counting, changes nothing more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+
+from crm import audit, signals
+from crm.actions import erase
+from crm.actor import SYSTEM, Actor
+from crm.models import Company, IdempotencyRecord, Lead, Retention
+from crm.tenancy import company_scope
+
+ANSWERS_KEPT_FOR = timedelta(hours=24)
+SHORTEST_CONVERSION_DAYS = 90
+LONGEST_DAYS = 3650
+_LEADS_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Outlived:
+    """How much is, or was, past its time."""
+
+    leads: int = 0
+    conversions: int = 0
+    answers: int = 0
+
+    def __add__(self, other: Outlived) -> Outlived:
+        return Outlived(
+            self.leads + other.leads, self.conversions + other.conversions, self.answers + other.answers
+        )
+
+    @property
+    def is_something(self) -> bool:
+        return bool(self.leads or self.conversions or self.answers)
+
+
+def retention_of(company: Company) -> Retention:
+    """The company's choice, or the defaults, unsaved."""
+    return Retention.objects.first() or Retention(company=company)
+
+
+@transaction.atomic
+def update_retention(
+    company: Company, *, archived_lead_days: int | None, conversion_days: int, actor: Actor
+) -> Retention:
+    """Change how long is kept. Raises ValidationError per field."""
+    errors = {}
+    if archived_lead_days is not None and not 1 <= archived_lead_days <= LONGEST_DAYS:
+        errors["archived_lead_days"] = f"Enter 1 to {LONGEST_DAYS} days, or nothing to keep them."
+    if not SHORTEST_CONVERSION_DAYS <= conversion_days <= LONGEST_DAYS:
+        errors["conversion_days"] = (
+            f"Enter {SHORTEST_CONVERSION_DAYS} to {LONGEST_DAYS} days: LinkedIn takes events for 90 days."
+        )
+    if errors:
+        raise ValidationError(errors)
+    before = retention_of(company)
+    after, _ = Retention.objects.update_or_create(
+        company=company,
+        defaults={"archived_lead_days": archived_lead_days, "conversion_days": conversion_days},
+    )
+    changes: dict[str, tuple[object, object]] = {
+        field: (getattr(before, field), getattr(after, field))
+        for field in ("archived_lead_days", "conversion_days")
+    }
+    audit.record(actor, "retention_changed", company=company, changes=changes)
+    return after
+
+
+def apply_retention(company: Company, *, dry_run: bool = False, now: datetime | None = None) -> Outlived:
+    """Remove, or only count, what is past its time in one company. `now` is for tests and rehearsals."""
+    now = now or timezone.now()
+    with company_scope(company):
+        rules = retention_of(company)
+        found = Outlived(
+            _leads(rules, now, dry_run=dry_run),
+            _conversions(company, now - timedelta(days=rules.conversion_days), dry_run=dry_run),
+            _answers(now, dry_run=dry_run),
+        )
+        if found.is_something and not dry_run:
+            changes: dict[str, tuple[object, object]] = {
+                "leads": (0, found.leads),
+                "conversions": (0, found.conversions),
+                "answers": (0, found.answers),
+            }
+            with transaction.atomic():
+                audit.record(SYSTEM, "retention_run", company=company, changes=changes)
+    return found
+
+
+def apply_everywhere(*, dry_run: bool = False) -> Outlived:
+    """Every company, one after the other."""
+    found = Outlived()
+    for company in Company.objects.all():
+        found += apply_retention(company, dry_run=dry_run)
+    return found
+
+
+def _leads(rules: Retention, now: datetime, *, dry_run: bool) -> int:
+    """Archived leads are erased, as if they had asked for it; each in a transaction of its own."""
+    if rules.archived_lead_days is None:
+        return 0
+    past = Lead.objects.filter(archived_at__lte=now - timedelta(days=rules.archived_lead_days))
+    if dry_run:
+        return past.count()
+    count = 0
+    while chosen := list(past.order_by("archived_at")[:_LEADS_AT_ONCE]):
+        for lead in chosen:
+            erase.erase_lead(lead, SYSTEM)
+        count += len(chosen)
+    return count
+
+
+def _conversions(company: Company, before: datetime, *, dry_run: bool) -> int:
+    answers = signals.conversions_outlived.send(
+        sender=Company, company=company, before=before, dry_run=dry_run
+    )
+    return sum(count for _, count in answers)
+
+
+def _answers(now: datetime, *, dry_run: bool) -> int:
+    past = IdempotencyRecord.objects.filter(created_at__lte=now - ANSWERS_KEPT_FOR)
+    return past.count() if dry_run else past.delete()[0]

@@ -1,0 +1,207 @@
+"""The data map: for every field of every table, whose data it holds. Export, erasure and docs/privacy are made from it.
+
+    person    about a lead: exported with them, and gone with them
+    mention   the company's own words, which may name a lead: blanked where they do
+    staff     about somebody who signs in
+    secret    a credential, or what could be used as one: never exported
+    plain     about nobody
+
+Relations, keys, numbers, switches and times say nothing by themselves and are plain unless named here. Every other
+field must be named; a test fails for one that is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from django.apps import apps
+from django.db import models
+from django.db.models import Q
+
+from crm.models import Lead
+
+Whose = Literal["person", "mention", "staff", "secret", "plain"]
+# Relations and these say nothing by themselves.
+_MUTE = (
+    models.AutoField,
+    models.UUIDField,
+    models.BooleanField,
+    models.IntegerField,
+    models.FloatField,
+    models.DecimalField,
+    models.DateTimeField,
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A model, what it is for, and whose data its fields hold (names apart by blanks).
+
+    `rows` finds a lead's rows in it; None where it has none.
+    """
+
+    label: str
+    purpose: str
+    person: str = ""
+    mention: str = ""
+    staff: str = ""
+    secret: str = ""
+    plain: str = ""
+    rows: Callable[[Lead], Q] | None = None
+
+    @property
+    def model(self) -> type[models.Model]:
+        return apps.get_model(self.label)
+
+    def named(self) -> dict[str, Whose]:
+        """The fields named in the map."""
+        kinds: tuple[Whose, ...] = ("person", "mention", "staff", "secret", "plain")
+        return {field: kind for kind in kinds for field in getattr(self, kind).split()}
+
+    def fields(self) -> dict[str, Whose]:
+        """Every column, with whose data it holds."""
+        named = self.named()
+        return {field.name: named.get(field.name, "plain") for field in self.model._meta.concrete_fields}
+
+
+def is_mute(field: models.Field[object, object]) -> bool:
+    """Whether a field says nothing by itself, so that the map need not name it."""
+    return field.is_relation or isinstance(field, _MUTE)
+
+
+_tables: dict[str, Table] = {}
+
+
+def register(*tables: Table) -> None:
+    """Add tables to the map. Apps do so when they start."""
+    _tables.update({table.label: table for table in tables})
+    mentions.cache_clear()
+
+
+def tables() -> Iterator[Table]:
+    """The whole map, by name of the table."""
+    return iter(sorted(_tables.values(), key=lambda table: table.label))
+
+
+@cache
+def mentions() -> tuple[tuple[type[models.Model], tuple[str, ...]], ...]:
+    """The models with words of the company that may name a person, and their fields."""
+    return tuple((table.model, tuple(table.mention.split())) for table in tables() if table.mention)
+
+
+register(
+    Table(
+        "crm.Lead",
+        "The person: name, work, consent, and where they came from",
+        person=(
+            "first_name last_name title country_code source external_id consent consent_source "
+            "consent_text_version li_fat_id utm_source utm_medium utm_campaign utm_term utm_content referrer "
+            "landing_page browser_event_id lead_gen_response"
+        ),
+        plain="origin",
+        rows=lambda lead: Q(pk=lead.pk),
+    ),
+    Table(
+        "crm.LeadEmail",
+        "Their e-mail addresses",
+        person="address address_key label",
+        rows=lambda lead: Q(lead=lead),
+    ),
+    Table(
+        "crm.LeadPhone",
+        "Their telephone numbers",
+        person="number digits label",
+        rows=lambda lead: Q(lead=lead),
+    ),
+    Table("crm.LeadWebsite", "Their web sites", person="url label", rows=lambda lead: Q(lead=lead)),
+    Table("crm.LeadTag", "Tags put on them", rows=lambda lead: Q(lead=lead)),
+    Table(
+        "crm.LeadStatusChange",
+        "Every status they had, and since when",
+        plain="to_category",
+        rows=lambda lead: Q(lead=lead),
+    ),
+    Table(
+        "crm.Activity",
+        "The timeline: notes, calls, meetings, e-mails, and every change",
+        mention="old new text",
+        staff="actor_label",
+        plain="kind field",
+        rows=lambda lead: Q(lead=lead),
+    ),
+    Table(
+        "crm.Deal",
+        "What they might buy",
+        mention="title next_step close_reason",
+        plain="currency status expected_close next_step_on external_id origin",
+        rows=lambda lead: Q(lead=lead) | Q(people__lead=lead),
+    ),
+    Table("crm.DealPerson", "Their part in a deal", person="role", rows=lambda lead: Q(lead=lead)),
+    Table(
+        "crm.DealStageChange",
+        "Every stage of a deal, and since when",
+        plain="from_kind to_kind",
+        rows=lambda lead: Q(deal__lead=lead) | Q(deal__people__lead=lead),
+    ),
+    Table(
+        "crm.Organization",
+        "The firm they work for",
+        plain="name name_key domain",
+        rows=lambda lead: Q(leads=lead),
+    ),
+    Table(
+        "crm.IdempotencyRecord",
+        "The answer to a request of the API, kept for a day in case it is repeated",
+        person="body",
+        plain="caller key fingerprint",
+        rows=lambda lead: Q(body__contains=str(lead.pk)),
+    ),
+    Table("crm.LeadStatus", "The company's statuses", plain="name key category colour"),
+    Table("crm.LeadType", "The company's lead types", plain="name key"),
+    Table("crm.Tag", "The company's tags", plain="name name_key colour"),
+    Table("crm.Pipeline", "The company's pipelines", plain="name key"),
+    Table("crm.Stage", "The stages of its pipelines", plain="name key kind"),
+    Table(
+        "crm.Company",
+        "The company and its settings",
+        plain="name currency time_zone default_source consent_policy internal_domains",
+    ),
+    Table("crm.Retention", "How long the company keeps what it no longer needs"),
+    Table("crm.Erasure", "That somebody was erased, by whom and when", staff="actor_label"),
+    Table("crm.Tombstone", "Keyed hashes that know an erased person again", plain="digest"),
+    Table(
+        "crm.ApiKey",
+        "Keys of other systems; only a hash is kept",
+        secret="digest prefix",  # noqa: S106  names of fields
+        plain="name scopes",
+    ),
+    Table("crm.User", "Who signs in", staff="email first_name last_name", secret="password"),  # noqa: S106
+    Table("crm.Membership", "Who works for which company", plain="role"),
+    Table(
+        "crm.AuditEntry",
+        "Who did what that matters; people and records by id, values masked",
+        staff="actor_label address",
+        plain="channel action subject_type changes",
+        rows=lambda lead: Q(subject_id=lead.pk),
+    ),
+    Table(
+        "admin.LogEntry",
+        "What was changed in the admin panel",
+        staff="object_repr change_message",
+        plain="object_id action_flag",
+        rows=lambda lead: Q(object_id=str(lead.pk)),
+    ),
+    Table("sessions.Session", "Who is signed in", secret="session_key session_data"),  # noqa: S106
+    Table("auth.Group", "Not used; part of Django", plain="name"),
+    Table("auth.Permission", "Not used; part of Django", plain="name codename"),
+    Table("contenttypes.ContentType", "The names of the tables; part of Django", plain="app_label model"),
+    Table("account.EmailAddress", "The addresses people sign in with", staff="email"),
+    Table(
+        "account.EmailConfirmation",
+        "Links that confirm an address",
+        secret="key",  # noqa: S106
+    ),
+)

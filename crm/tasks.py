@@ -1,0 +1,19 @@
+"""Celery's part of the CRM: what has to be done by time. Doing it twice is harmless."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from crm.actions import erase, retention
+
+
+@shared_task
+def finish_erasures() -> None:
+    """The net below what delivery does at once: complete what nothing is on its way of any more."""
+    erase.finish_all()
+
+
+@shared_task(soft_time_limit=3600, time_limit=3700)
+def apply_retention() -> None:
+    """Each night: remove what every company has kept long enough."""
+    retention.apply_everywhere()
