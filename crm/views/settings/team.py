@@ -23,7 +23,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from crm import mails
-from crm.access import SESSION_COMPANY, Ability
+from crm.access import SESSION_COMPANY, Ability, roles_with
 from crm.accounts import remember_browser
 from crm.actions import companies, invitations, members
 from crm.actor import Actor
@@ -36,6 +36,7 @@ from crm.views.settings.forms import AcceptForm, HandOverForm, InviteForm
 from crm.views.settings.page import render_settings, settings_page
 
 TEAM: Final = "settings_team"
+OWNING: Final = roles_with(Ability.OWN)
 OFFERED_ROLES: Final = (Role.AGENT, Role.MANAGER, Role.ADMIN, Role.OWNER)
 
 # What a second step is called, with its icon; the strongest first.
@@ -284,14 +285,14 @@ def _people(request: PageRequest) -> list[Person]:
         Lead.objects.current().filter(owner__in=ids).values_list("owner").annotate(Count("id")).order_by()
     )
     seen = dict(UserSession.objects.filter(user__in=ids).values_list("user").annotate(Max("last_seen_at")))
-    owners = sum(row.role == Role.OWNER for row in rows)
+    owners = sum(row.role in OWNING for row in rows)
     you = request.principal
     now = timezone.now()
     return [
         Person(
             membership=row,
             is_you=you.user is not None and row.user_id == you.user.pk,
-            roles=_roles(row, by_owner=you.role == Role.OWNER, owners=owners),
+            roles=_roles(row, by_owner=you.can(Ability.OWN), owners=owners),
             step=steps.get(row.user_id, ("", ""))[0],
             step_icon=steps.get(row.user_id, ("", ""))[1],
             owns=owned.get(row.user_id, 0),
@@ -304,8 +305,8 @@ def _people(request: PageRequest) -> list[Person]:
 
 def _roles(row: Membership, *, by_owner: bool, owners: int) -> tuple[Role, ...]:
     """Only owners decide about owners, and the last one stays."""
-    if row.role == Role.OWNER and (owners == 1 or not by_owner):
-        return (Role.OWNER,)
+    if row.role in OWNING and (owners == 1 or not by_owner):
+        return (Role(row.role),)
     return OFFERED_ROLES if by_owner else OFFERED_ROLES[:-1]
 
 
