@@ -14,6 +14,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
+from crm import audit
+from crm.actor import Actor
+from crm.addresses import client_address
 from crm.models import User
 from crm.second_step import must_set_up
 from crm.views.page import done
@@ -87,6 +90,7 @@ def session_end(request: HttpRequest, pk: int) -> HttpResponse:
     session = UserSession.objects.filter(user_id=request.user.pk, pk=pk).first()
     if session is None:
         raise Http404
+    _record_end(request)
     if session.session_key == request.session.session_key:
         session.delete()
         logout(request)
@@ -102,8 +106,14 @@ def sessions_end(request: HttpRequest) -> HttpResponse:
         session_key=request.session.session_key
     )
     for session in others:
+        _record_end(request)
         session.end()
     return done(request, "Every other browser is signed out.", reverse(YOU))
+
+
+def _record_end(request: HttpRequest) -> None:
+    user = cast("User", request.user)
+    audit.record_for(user, Actor("web", user=user, address=client_address(request)), "session_ended")
 
 
 def second_step_of(user: User) -> SecondStep:
