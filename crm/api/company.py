@@ -8,22 +8,27 @@ from typing import Any, cast
 from django.db.models import F, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.access import Ability
 from crm.actions import companies as actions
+from crm.actions import members
 from crm.actions.companies import CompanySettings
+from crm.actions.members import HandOver
 from crm.api.base import CompanyView, CompanyViewSet
 from crm.api.fields import (
     Currency,
     Key,
     Member,
     Moment,
+    NothingSerializer,
     StrictSerializer,
     Text,
     TrueFalse,
     WholeNumber,
+    find_member,
     optional_text,
 )
 from crm.models import (
@@ -36,6 +41,7 @@ from crm.models import (
     StageKind,
     StatusCategory,
     Tag,
+    User,
 )
 
 MOST_DOMAINS = 100
@@ -173,13 +179,69 @@ class TagViewSet(CompanyViewSet):
         return Tag.objects.all()
 
 
+class MemberChangeSerializer(StrictSerializer):
+    """Another role for a member. No key makes or unmakes owners; signed in, an owner may."""
+
+    role = serializers.ChoiceField(choices=Role.choices)
+
+
+class LeavingSerializer(StrictSerializer):
+    """Who takes the leads and deals: `fallback` (the fallback owner), `nobody`, or a member by e-mail."""
+
+    hand_over = Text(max_length=254, required=False)
+
+    def validate_hand_over(self, named: str) -> User | HandOver:
+        if named in HandOver.values:
+            return HandOver(named)
+        member = find_member(named)
+        if member is None:
+            raise serializers.ValidationError(
+                "Send fallback, nobody, or the e-mail of a member.", code="does_not_exist"
+            )
+        return member.user
+
+
+class LeftSerializer(serializers.Serializer[Any]):
+    """What somebody left: how many leads and deals were handed over, and the keys they made, which still work."""
+
+    member = MemberSerializer(source="membership")
+    leads = serializers.IntegerField()
+    deals = serializers.IntegerField()
+    api_keys = serializers.ListField(child=serializers.CharField(), source="keys")
+
+
 class MemberViewSet(CompanyViewSet):
-    """The people of the company, the longest-serving first."""
+    """The people of the company, the longest-serving first. Changing them needs the scope admin."""
 
     model = Membership
     serializer_class = MemberSerializer
+    write_scope = "admin"
+    write_ability = Ability.MANAGE
+    field_names: Mapping[str, str] = {"hand_over_to": "hand_over"}
     orderings = {"created_at": F("created_at"), "email": F("user__email")}
     default_ordering = "created_at"
 
     def records(self) -> QuerySet[Membership]:
         return Membership.objects.select_related("user")
+
+    @extend_schema(request=MemberChangeSerializer, responses=MemberSerializer)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        membership = self.get_object()
+        wanted = self.body(MemberChangeSerializer)
+        return self.shown(members.change_role(membership, wanted["role"], self.actor))
+
+    @extend_schema(request=LeavingSerializer, responses=LeftSerializer)
+    @action(detail=True, methods=["post"])
+    def deactivate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Shut them out at once, and hand their leads and deals over; to the fallback owner if nobody is named."""
+        membership = self.get_object()
+        heir = self.body(LeavingSerializer).get("hand_over", HandOver.FALLBACK)
+        return Response(LeftSerializer(members.deactivate_member(membership, self.actor, heir)).data)
+
+    @extend_schema(request=NothingSerializer, responses=MemberSerializer)
+    @action(detail=True, methods=["post"])
+    def reactivate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Let them in again, with the role they had."""
+        membership = self.get_object()
+        self.body(NothingSerializer)
+        return self.shown(members.reactivate_member(membership, self.actor))
