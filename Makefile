@@ -10,7 +10,7 @@ COMPILE := $(VENV) -m uv pip compile --universal --python-version 3.11 --generat
 
 export PORT HOST
 
-.PHONY: run test env env-dev check bench screenshots lock
+.PHONY: run test env env-dev check bench sbom screenshots lock
 
 run:
 	@$(PYTHON) requirements/install.py runtime
@@ -43,6 +43,10 @@ check: env-dev
 
 bench: env-dev
 	$(VENV) -m tests.benchmarks
+
+# The bill of materials (CycloneDX) of what the program runs on.
+sbom:
+	@$(PYTHON) requirements/sbom.py runtime
 
 # The pictures of the README, from the browser that the tests use.
 screenshots: env-dev
