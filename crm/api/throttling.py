@@ -50,7 +50,7 @@ class KeyThrottle(BaseThrottle):
         if principal is None or settings.API_RATE <= 0:
             return True
         self._wait = _buckets(settings.REDIS_URL).take(
-            _name(principal), settings.API_RATE / 60, settings.API_BURST
+            bucket_of(principal), settings.API_RATE / 60, settings.API_BURST
         )
         return self._wait <= 0
 
@@ -91,7 +91,8 @@ def _script(url: str) -> Script:
     return client.register_script(_TAKE)
 
 
-def _name(principal: Principal) -> str:
+def bucket_of(principal: Principal) -> str:
+    """The name of the bucket: whoever calls for two companies has one in each."""
     return f"{principal.company.pk}:{caller(principal)}"
 
 
