@@ -60,7 +60,7 @@ def strip_settled(before: datetime, *, dry_run: bool) -> int:
 
 
 def _scrub(events: ConversionEventQuerySet, now: datetime) -> int:
-    """Take away what identifies the person; what waits is cancelled. The element of a sent one is in memory, if at all."""
+    """Take away what identifies the person; what waits is cancelled. An element on its way is in memory only."""
     count = events.update(element="", identifiers=[], told_lead=None)
     if not count:
         return 0

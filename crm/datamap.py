@@ -176,7 +176,7 @@ register(
         "crm.ApiKey",
         "Keys of other systems; only a hash is kept",
         secret="digest prefix",  # noqa: S106  names of fields
-        plain="name scopes",
+        plain="name scopes last_used_on",
     ),
     Table("crm.User", "Who signs in", staff="email first_name last_name", secret="password"),  # noqa: S106
     Table("crm.Membership", "Who works for which company", plain="role"),
@@ -200,8 +200,56 @@ register(
     Table("contenttypes.ContentType", "The names of the tables; part of Django", plain="app_label model"),
     Table("account.EmailAddress", "The addresses people sign in with", staff="email"),
     Table(
+        "crm.Invitation",
+        "Who was invited to the company",
+        staff="email first_name last_name",
+        secret="digest",  # noqa: S106
+        plain="role",
+    ),
+    Table("mfa.Authenticator", "Second steps at sign-in", secret="data", plain="type"),  # noqa: S106
+    Table(
+        "usersessions.UserSession",
+        "Browsers that are signed in",
+        staff="ip user_agent",
+        secret="session_key data",  # noqa: S106
+    ),
+    Table(
         "account.EmailConfirmation",
         "Links that confirm an address",
         secret="key",  # noqa: S106
     ),
 )
+
+
+def as_page() -> str:
+    """The map as docs/privacy/data-map.md."""
+    return "\n".join([_HEAD, *(_section(table) for table in tables())])
+
+
+def _section(table: Table) -> str:
+    name = str(table.model._meta.verbose_name_plural).capitalize()
+    named = {kind: getattr(table, kind).split() for kind in _WORDS}
+    rows = [f"| {_WORDS[kind]} | {_in_code(names)} |" for kind, names in named.items() if names]
+    fields = "\n".join(["| Whose | Fields |", "|---|---|", *rows, "", ""]) if rows else ""
+    export = "Part" if table.rows else "Not part"
+    return f"## {name} (`{table.label}`)\n\n{table.purpose}.\n\n{fields}{export} of a person's export.\n"
+
+
+def _in_code(names: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+_WORDS = {
+    "person": "The person's; gone with them",
+    "mention": "The company's words; names in them are blanked",
+    "staff": "Of those who sign in",
+    "secret": "Secret; never exported",
+    "plain": "Nobody's",
+}
+_HEAD = """# Data map
+
+Every table, what it is for, and whose data its fields hold. Keys, numbers, switches and times are nobody's and are
+left out. Made from `crm/datamap.py` and `capi/datamap.py`; a test fails when a field is missing there, or when this
+page is stale. Purposes, legal bases and recipients are in the [privacy notice](notice-template.md), times in
+[retention](erasure.md#retention).
+"""

@@ -29,8 +29,10 @@ from crm.views.lead import (
     lead_status,
 )
 from crm.views.leads import leads
+from crm.views.privacy import lead_erase, lead_export
 from crm.views.settings.audit import audit_entries, audit_export
 from crm.views.settings.page import settings_home
+from crm.views.settings.privacy import privacy, privacy_retention
 from crm.views.settings.team import (
     ask_everyone,
     invitation,
@@ -62,6 +64,8 @@ urlpatterns = [
     path("settings/you/", your_account, name="settings_you"),
     path("settings/you/sessions/end/", sessions_end, name="settings_sessions_end"),
     path("settings/you/sessions/<int:pk>/end/", session_end, name="settings_session_end"),
+    path("settings/privacy/", privacy, name="settings_privacy"),
+    path("settings/privacy/retention/", privacy_retention, name="settings_privacy_retention"),
     path("settings/audit/", audit_entries, name="settings_audit"),
     path("settings/audit/export/", audit_export, name="settings_audit_export"),
     path("leads/", leads, name="leads"),
@@ -73,6 +77,8 @@ urlpatterns = [
     path("leads/<uuid:pk>/note/", lead_note, name="lead_note"),
     path("leads/<uuid:pk>/consent/", lead_consent, name="lead_consent"),
     path("leads/<uuid:pk>/archive/", lead_archive, name="lead_archive"),
+    path("leads/<uuid:pk>/erase/", lead_erase, name="lead_erase"),
+    path("leads/<uuid:pk>/export/", lead_export, name="lead_export"),
     path("deals/", deals, name="deals"),
     path("deals/new/", deal_new, name="deal_new"),
     path("deals/<uuid:pk>/", deal_page, name="deal"),

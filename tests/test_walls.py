@@ -81,6 +81,8 @@ WITHOUT_ID = {
     "linkedin_resend_all",
     "settings",
     "settings_audit",
+    "settings_privacy",
+    "settings_privacy_retention",
     "settings_audit_export",
     "settings_team",
     "settings_second_step",

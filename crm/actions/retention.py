@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -119,7 +120,7 @@ def _conversions(company: Company, before: datetime, *, dry_run: bool) -> int:
     answers = signals.conversions_outlived.send(
         sender=Company, company=company, before=before, dry_run=dry_run
     )
-    return sum(count for _, count in answers)
+    return sum(cast("int", count) for _, count in answers)
 
 
 def _answers(now: datetime, *, dry_run: bool) -> int:

@@ -11,16 +11,29 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.decorators import action
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
+from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm import search
+from crm.access import Ability
+from crm.actions import erase as erasing
 from crm.actions import leads as actions
 from crm.actions.leads import EmailEntry, LeadChanges, PhoneEntry
 from crm.api import filters
 from crm.api.base import SEARCHABLE, CompanyViewSet
-from crm.api.fields import Key, Member, Moment, StrictSerializer, Text, TrueFalse, optional_text
+from crm.api.fields import (
+    Key,
+    Member,
+    Moment,
+    NothingSerializer,
+    StrictSerializer,
+    Text,
+    TrueFalse,
+    optional_text,
+)
 from crm.api.texts import printable
 from crm.models import Consent, Lead, LeadEmail, LeadPhone, LeadQuerySet, LeadStatus, LeadTag, LeadType
 
@@ -170,6 +183,16 @@ class LeadSerializer(StrictSerializer):
         return [EmailEntry(**entry) for entry in entries]
 
 
+class ErasureSerializer(serializers.Serializer[Any]):
+    """That a person was erased. `completed` once nothing about them is on its way to LinkedIn."""
+
+    id = serializers.UUIDField()
+    lead = serializers.UUIDField(source="lead_id")
+    state = serializers.ChoiceField(choices=["requested", "completed"])
+    requested_at = Moment()
+    completed_at = Moment(allow_null=True)
+
+
 class LeadFilters(django_filters.FilterSet):
     status = filters.KeyFilter(LeadStatus)
     type = filters.KeyFilter(LeadType, field_name="lead_type")
@@ -261,6 +284,28 @@ class LeadViewSet(CompanyViewSet):
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         actions.archive_lead(self.get_object(), self.actor)
         return Response(status=204)
+
+    @extend_schema(
+        request=NothingSerializer,
+        responses={
+            200: OpenApiResponse(ErasureSerializer, "The person is erased."),
+            202: OpenApiResponse(
+                ErasureSerializer,
+                "The person is erased; a request to LinkedIn was on its way and is awaited.",
+            ),
+        },
+    )
+    @action(detail=True, methods=["post"], write_scope="admin", write_ability=Ability.MANAGE)
+    def erase(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Forget the person: they are gone from every table, and only a tombstone stays. Archived ones, too."""
+        lead = get_object_or_404(Lead.objects.all(), pk=self.kwargs["pk"])
+        self.body(NothingSerializer)
+        try:
+            erasure = erasing.erase_lead(lead, self.actor)
+        except Lead.DoesNotExist as gone:
+            raise NotFound from gone
+        erasure.refresh_from_db()
+        return Response(ErasureSerializer(erasure).data, status=200 if erasure.completed_at else 202)
 
     def changes(self, **options: Any) -> dict[str, Any]:
         changes = super().changes(**options)

@@ -63,6 +63,7 @@ def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -
         "may_hand_over": principal.may_assign(None),
         "consents": Consent.choices,
         "may_delete": principal.can(Ability.DELETE),
+        "may_erase": principal.can(Ability.MANAGE),
     }
     return render(request, "crm/lead.html", context, status=status)
 

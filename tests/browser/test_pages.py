@@ -25,6 +25,7 @@ PAGES = {
     "your-account": "/settings/you/",
     "password": "/accounts/password/change/",
     "audit-log": "/settings/audit/",
+    "privacy": "/settings/privacy/",
 }
 # In the README.
 PICTURED = ("home", "leads", "board", "linkedin-setup", "linkedin-events")

@@ -26,7 +26,13 @@ class Entry(NamedTuple):
 # In the order of the page; a group none of whose pages may be opened is left away.
 MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
     ("Company", (Entry("Team", "settings_team", "users", Ability.MANAGE),)),
-    ("Privacy", (Entry("Audit log", "settings_audit", "clipboard-document-list", Ability.MANAGE),)),
+    (
+        "Privacy",
+        (
+            Entry("Privacy", "settings_privacy", "lock-closed", Ability.MANAGE),
+            Entry("Audit log", "settings_audit", "clipboard-document-list", Ability.MANAGE),
+        ),
+    ),
     ("Connect", ()),
     (YOU, (Entry("Your account", "settings_you", "user-circle", Ability.WORK),)),
 )

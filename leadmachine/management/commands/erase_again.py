@@ -12,7 +12,7 @@ from leadmachine import erasures
 
 
 class Command(BaseCommand):
-    """`restore` does this by itself; it is for databases that were restored by other means. Doing it twice is harmless."""
+    """`restore` does this by itself; this is for databases restored by other means. Doing it twice is harmless."""
 
     help = "Erases people again whom a restored database brought back."
 
