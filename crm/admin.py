@@ -7,6 +7,10 @@ from typing import Any, cast
 from allauth.account import admin as account_admin  # noqa: F401  registers what is taken out below
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
+from allauth.mfa import admin as mfa_admin  # noqa: F401  registers what is taken out below
+from allauth.mfa.models import Authenticator
+from allauth.usersessions import admin as sessions_admin  # noqa: F401  registers what is taken out below
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin  # noqa: F401  registers what is taken out below
@@ -32,6 +36,7 @@ from crm.currencies import in_minor_digits
 from crm.models import (
     Activity,
     ApiKey,
+    AuditEntry,
     Company,
     Deal,
     Lead,
@@ -51,7 +56,8 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 admin.site.empty_value_display = "–"
 # Permissions follow the role in the company, so groups would promise what nothing keeps; and the address a person
 # signs in with is the user's own, so allauth's table of addresses would be a second truth.
-admin.site.unregister([Group, EmailAddress])
+# Second steps and sessions are the person's own as well, and hold secrets.
+admin.site.unregister([Group, EmailAddress, Authenticator, UserSession])
 
 
 class DomainsField(forms.CharField):
@@ -478,6 +484,25 @@ class ActivityAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         return super().get_queryset(request).prefetch_related("lead__emails")
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """The audit log, which the database keeps as it was written. The settings page names the ids."""
+
+    list_display = (
+        "at",
+        "action",
+        "actor_id",
+        "actor_label",
+        "channel",
+        "address",
+        "subject_type",
+        "subject_id",
+    )
+    list_filter = ("action", "channel")
+    search_fields = ("=actor_id", "=subject_id", "=address")
+    fields = (*list_display, "changes")
 
 
 @admin.register(ApiKey)

@@ -72,6 +72,8 @@ class Line:
     who: str
     sentence: str
     subject: str
+    is_open_lead: bool
+    """Whether there is a page to look at."""
     changes: tuple[str, ...]
 
 
@@ -105,14 +107,17 @@ def page(rows: TenantQuerySet[AuditEntry], cursor: str) -> Page:
 
 
 def lines(entries: Sequence[AuditEntry]) -> list[Line]:
-    """Entries with the names of people as they are now; three queries, however many there are."""
-    names = _names(entries)
+    """Entries with the names of people as they are now; a few queries, however many there are."""
+    leads = _leads(entries)
+    names = _people(entries) | {lead.pk: str(lead) for lead in leads}
+    still_open = {lead.pk for lead in leads if not lead.is_archived}
     return [
         Line(
             entry,
             _who(entry, names),
             ACTIONS.get(entry.action, entry.action),
             _subject(entry, names),
+            entry.subject_id in still_open,
             tuple(_told(field, change) for field, change in entry.changes.items()),
         )
         for entry in entries
@@ -130,19 +135,20 @@ def every_line(rows: TenantQuerySet[AuditEntry], most: int) -> Iterator[Line]:
     yield from lines(chunk)
 
 
-def _names(entries: Iterable[AuditEntry]) -> dict[UUID, str]:
-    """What ids stand for today; who or what is gone has no name any more."""
-    wanted: dict[str, set[UUID]] = {"user": set(), "membership": set(), "lead": set()}
-    for entry in entries:
-        if entry.actor_id:
-            wanted["user"].add(entry.actor_id)
-        if entry.subject_id and entry.subject_type in wanted:
-            wanted[entry.subject_type].add(entry.subject_id)
-    places = Membership.objects.filter(pk__in=wanted["membership"]).select_related("user")
-    found: dict[UUID, str] = {place.pk: str(place.user) for place in places}
-    found |= {user.pk: str(user) for user in User.objects.filter(pk__in=wanted["user"])}
-    found |= {lead.pk: str(lead) for lead in Lead.objects.filter(pk__in=wanted["lead"])}
-    return found
+def _leads(entries: Iterable[AuditEntry]) -> list[Lead]:
+    return list(Lead.objects.filter(pk__in=_ids(entries, "lead")).prefetch_related("emails"))
+
+
+def _people(entries: Sequence[AuditEntry]) -> dict[UUID, str]:
+    """What people are called today; who is gone has no name any more."""
+    places = Membership.objects.filter(pk__in=_ids(entries, "membership")).select_related("user")
+    actors = {entry.actor_id for entry in entries if entry.actor_id}
+    users = User.objects.filter(pk__in=actors | _ids(entries, "user"))
+    return {place.pk: str(place.user) for place in places} | {user.pk: str(user) for user in users}
+
+
+def _ids(entries: Iterable[AuditEntry], kind: str) -> set[UUID]:
+    return {entry.subject_id for entry in entries if entry.subject_id and entry.subject_type == kind}
 
 
 def _who(entry: AuditEntry, names: Mapping[UUID, str]) -> str:

@@ -67,6 +67,15 @@ with scopes_disabled():
 """
 
 
+_SHOW_LOG = """
+from django_scopes import scopes_disabled
+from crm.models import AuditEntry
+with scopes_disabled():
+    print(*AuditEntry.objects.filter(action__startswith="backup_").values_list("action", flat=True))
+    AuditEntry.objects.all().delete()
+"""
+
+
 def _contents(manage: Manage) -> dict[str, object]:
     found: dict[str, object] = json.loads(_ok(manage("shell", "--no-imports", "-v0", "-c", _SHOW)))
     return found
@@ -102,6 +111,16 @@ def test_a_backup_can_be_restored_where_nothing_was_ever_migrated(
     second = _sqlite(tmp_path / "second")
     _ok(second("restore", str(file)))
     assert _contents(second)["companies"] == ["Halden Systems"]
+
+
+def test_backup_and_restore_are_in_the_audit_log_that_goes_on(installation: Manage, tmp_path: Path) -> None:
+    file, second = tmp_path / "backup.tar.gz", _sqlite(tmp_path / "second")
+    _ok(installation("backup", str(file)))
+    _ok(second("restore", str(file)))
+    for manage, action in ((installation, "backup_made"), (second, "backup_restored")):
+        done = manage("shell", "--no-imports", "-v0", "-c", _SHOW_LOG)
+        assert done.stdout.split() == [action]
+        assert "audit_append_only" in done.stderr
 
 
 def test_a_backup_holds_no_key_and_no_token(installation: Manage, tmp_path: Path) -> None:
