@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -27,6 +28,7 @@ from crm.models import (
     Pipeline,
     Tag,
 )
+from crm.models.erasure import Erasure, Tombstone
 from crm.tenancy import company_scope
 from tests.factories import DealFactory, LeadFactory, RuleFactory, connect
 
@@ -36,7 +38,7 @@ WALLS = walls.walls(apps)
 @contextmanager
 def refused() -> Iterator[None]:
     """PostgreSQL refuses when the transaction ends, SQLite at once."""
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(IntegrityError), transaction.atomic():  # noqa: PT012  the statement is the caller's
         yield
         connection.check_constraints()
 
@@ -56,6 +58,8 @@ def _rows_of(company: Company) -> dict[str, Any]:
         LeadPhone.objects.create(company=company, lead=lead, number="030", digits="030")
         LeadWebsite.objects.create(company=company, lead=lead, url="https://customer.test/")
         DealPerson.objects.create(company=company, deal=deal, lead=lead)
+        erasure = Erasure.objects.create(company=company, lead_id=uuid4(), requested_at=lead.created_at)
+        Tombstone.objects.create(company=company, erasure=erasure, digest="0" * 64)
         attempt = Attempt.objects.create(company=company)
         Delivery.objects.create(company=company, attempt=attempt, event=ConversionEvent.objects.get())
         return {
