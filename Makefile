@@ -2,6 +2,7 @@
 # make test   every check and test, on PostgreSQL and once more on SQLite
 # make env    only the Python environment, in .venv
 # make check  the checks alone    make bench  the benchmark    make lock  new lock files from requirements/*.in
+# make sbom   what it stands on, as a bill of materials
 
 PYTHON ?= python3
 VENV := .venv/bin/python

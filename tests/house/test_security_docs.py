@@ -1,0 +1,39 @@
+"""Each test that the pages on security name is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from leadmachine.env import REPOSITORY
+
+PAGES = [REPOSITORY / "THREAT_MODEL.md", *sorted((REPOSITORY / "docs" / "security").glob("*.md"))]
+_NAMED = re.compile(r"`(tests/[\w/]+(?:\.py)?/?)?(?:::(test_\w+))?`")
+
+
+def missing(text: str) -> list[str]:
+    """What is named and is not there; `::name` alone belongs to the file before it."""
+    found, file = [], ""
+    for path, test in _NAMED.findall(text):
+        file = path or file
+        if path and not (REPOSITORY / path).exists():
+            found.append(path)
+        elif test and f"def {test}(" not in (REPOSITORY / file).read_text():
+            found.append(f"{file}::{test}")
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_test_that_is_named_exists(page: Path) -> None:
+    assert missing(page.read_text()) == []
+
+
+def test_one_that_does_not_is_found() -> None:
+    assert missing("`tests/test_walls.py::test_nothing_like_it`") == [
+        "tests/test_walls.py::test_nothing_like_it"
+    ]
+    assert missing("`tests/test_walls.py`, `::test_every_route_has_a_case`, `tests/nowhere.py`") == [
+        "tests/nowhere.py"
+    ]
