@@ -13,6 +13,7 @@ from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.views.decorators.http import require_safe
 
 from capi import operations, story, trail
 from capi.forms import RuleEditForm
@@ -169,6 +170,7 @@ def _base_url(connection: Connection | None) -> str:
     return url
 
 
+@require_safe
 @member_page
 def preview_rule(request: PageRequest, pk: UUID) -> HttpResponse:
     """What the rule would tell LinkedIn about a lead or deal, for everybody who may see that record."""
