@@ -166,3 +166,17 @@ def test_no_page_shows_the_secret_again(owner: User, secret: str) -> None:
     enter(visitor, code_at(secret))
     for path in ("/settings/you/", "/accounts/2fa/totp/activate/", "/accounts/2fa/totp/deactivate/"):
         assert secret not in visitor.client.get(path, follow=True).content.decode()
+
+
+def test_somebody_else_s_passkey_is_not_there(owner: User, agent: User) -> None:
+    theirs = Authenticator.objects.create(user=agent, type="webauthn", data={"name": "CANARY"})
+    visitor = Visitor()
+    visitor.signs_in(owner.email)
+    visitor.client.post("/accounts/reauthenticate/", {"password": PASSWORD})
+    for verb in ("remove", "edit"):
+        path = f"/accounts/2fa/webauthn/keys/{theirs.pk}/{verb}/"
+        answers = [visitor.client.get(path), visitor.client.post(path, {"name": "Mine"})]
+        assert [answer.status_code for answer in answers] == [404, 404]
+        assert all(b"CANARY" not in answer.content for answer in answers)
+    theirs.refresh_from_db()
+    assert theirs.data == {"name": "CANARY"}
