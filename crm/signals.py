@@ -52,4 +52,4 @@ deal_reopened = (
     Signal()
 )  # DealFact: it left a won or lost stage; what still waits about that is no longer true
 consent_changed = Signal()  # LeadFact: consent or country changed; look again at what waits for this person
-company_changed = Signal()  # `company`: its settings changed; what waits for its policy must be looked at again
+company_changed = Signal()  # `company`: its settings changed; look again at what waits for its policy

@@ -188,11 +188,7 @@ def deal_person_add(request: PageRequest, pk: UUID) -> HttpResponse:
     """Link a further person to the deal."""
     deal = deal_or_404(request, pk)
     search = " ".join(request.GET.get("search", "").split())
-    found = (
-        search_leads(request.principal.leads(), search)
-        .exclude(deals=deal)
-        .exclude(deal_roles__deal=deal)
-    )
+    found = search_leads(request.principal.leads(), search).exclude(deals=deal).exclude(deal_roles__deal=deal)
     offered = list(found.prefetch_related("emails").order_by("-last_touch_at")[:MOST_PEOPLE])
     form = PersonForm(request.POST or None, principal=request.principal, offered=offered)
     if request.method == "POST" and form.is_valid():
