@@ -121,9 +121,9 @@ def _company(number: int, plan: Plan) -> Company:
         rest = _after_opening(plan)
         if rest != plan:
             opening.play(world)
-        for chunk in _chunks(rest):
+        for era in _eras(rest):
             with transaction.atomic():
-                _write(world, history, chunk)
+                _write(world, history, rest.share(era.number, era.parts), era)
         history.write_test(now - timedelta(days=2))
     return company
 
@@ -136,16 +136,17 @@ def _after_opening(plan: Plan) -> Plan:
     return Plan(1, plan.leads - opening.LEADS, plan.deals - opening.DEALS, sayings)
 
 
-def _write(world: World, history: log.Log, plan: Plan) -> None:
-    routine.live(world, plan.leads, plan.deals, plan.activities)
+def _write(world: World, history: log.Log, plan: Plan, era: routine.Era) -> None:
+    routine.live(world, plan.leads, plan.deals, plan.activities, era)
     world.insert()
     history.write(world.facts)
     world.facts.clear()
 
 
-def _chunks(plan: Plan) -> Iterator[Plan]:
+def _eras(plan: Plan) -> Iterator[routine.Era]:
+    """So many parts that each fits into memory, oldest first: rows are inserted nearly in the order of their ids."""
     parts = max(1, -(-max(plan.leads, plan.deals, plan.activities // 5) // CHUNK))
-    return (plan.share(number, parts) for number in range(parts))
+    return (routine.Era(number, parts) for number in range(parts))
 
 
 def _free_name() -> str:
