@@ -7,6 +7,8 @@
 PYTHON ?= python3
 VENV := .venv/bin/python
 PYTEST := $(VENV) -m pytest
+# A file stays on one worker, so that what a file starts (a whole installation, a browser) is started once.
+PARALLEL := -n auto --dist loadfile
 COMPILE := $(VENV) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
 export PORT HOST
@@ -24,8 +26,8 @@ env-dev:
 	@$(PYTHON) requirements/install.py dev
 
 test: check
-	$(PYTEST)
-	$(PYTEST) --db=sqlite --ignore=tests/browser
+	$(PYTEST) $(PARALLEL)
+	$(PYTEST) $(PARALLEL) --db=sqlite --ignore=tests/browser --ignore=tests/chaos
 
 check: env-dev
 	$(VENV) -m ruff check .

@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -212,8 +213,8 @@ class DeliveryInline(admin.TabularInline):  # type: ignore[type-arg]  # generic 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def at(self, delivery: Delivery) -> Any:
-        return delivery.attempt.at
+    def at(self, delivery: Delivery) -> str:
+        return f"{timezone.localtime(delivery.attempt.at):%Y-%m-%d %H:%M:%S}"
 
     @admin.display(description="Status")
     def status_code(self, delivery: Delivery) -> int | None:

@@ -62,7 +62,9 @@ class Nothing:
 def claim(company: Company, now: datetime, *, tidy_first: bool = True) -> Batch | Nothing:
     """Take the next batch of a company whose scope is open; `tidy_first` puts its house in order before."""
     with transaction.atomic():
-        connection = Connection.objects.select_for_update().first()
+        connection = Connection.objects.select_for_update(skip_locked=True).first()
+        if connection is None and Connection.objects.exists():
+            return Nothing()  # another worker claims or settles right now, and goes on by itself
         if tidy_first:
             tidy(company, connection, now)
         if connection is None or not connection.token_sealed:

@@ -49,11 +49,13 @@ def subjects_of(events: Sequence[ConversionEvent]) -> dict[UUID, Subject]:
 
     Seven queries at most, however many events.
     """
+    asks_tags = any(event.rule.conditions.get("tags") for event in events)
     deals = _deals({event.deal_id for event in events if event.deal_id})
     wanted = {deal.lead_id for deal in deals.values()} | {event.lead_id for event in events}
-    leads = _leads({lead for lead in wanted if lead})
+    leads = _leads({lead for lead in wanted if lead}, asks_tags)
     primaries = {deal.pk: leads.get(deal.lead_id) if deal.lead_id else None for deal in deals.values()}
-    others = _linked_people([pk for pk, lead in primaries.items() if lead is None or not is_known(lead)])
+    lacking = [pk for pk, lead in primaries.items() if lead is None or not is_known(lead)]
+    others = _linked_people(lacking, asks_tags)
     subjects = {}
     linked = [lead for people in others.values() for lead in people]
     erased = tombstones.erased_without_new_consent([*leads.values(), *linked])
@@ -172,25 +174,25 @@ def _unreportable(lead: Lead, connection: Connection, company: Company) -> str:
     return ""
 
 
-def _leads(ids: set[UUID]) -> dict[UUID, Lead]:
-    return {lead.pk: lead for lead in _complete_leads().filter(pk__in=ids)} if ids else {}
+def _leads(ids: set[UUID], asks_tags: bool) -> dict[UUID, Lead]:
+    return {lead.pk: lead for lead in _complete_leads(asks_tags).filter(pk__in=ids)} if ids else {}
 
 
 def _deals(ids: set[UUID]) -> dict[UUID, Deal]:
     return Deal.objects.select_related("pipeline").in_bulk(list(ids)) if ids else {}
 
 
-def _linked_people(deals: Sequence[UUID]) -> dict[UUID, list[Lead]]:
+def _linked_people(deals: Sequence[UUID], asks_tags: bool) -> dict[UUID, list[Lead]]:
     if not deals:
         return {}
     linked: dict[UUID, list[Lead]] = {}
     people = DealPerson.objects.filter(deal__in=deals).order_by("deal", "position", "id")
-    for person in people.prefetch_related(Prefetch("lead", _complete_leads())):
+    for person in people.prefetch_related(Prefetch("lead", _complete_leads(asks_tags))):
         linked.setdefault(person.deal_id, []).append(person.lead)
     return linked
 
 
-def _complete_leads() -> LeadQuerySet:
-    return Lead.objects.select_related("status", "lead_type", "organization").prefetch_related(
-        Prefetch("emails", LeadEmail.objects.filter(is_primary=True)), "tags"
-    )
+def _complete_leads(asks_tags: bool) -> LeadQuerySet:
+    leads = Lead.objects.order_by().select_related("status", "lead_type", "organization")
+    leads = leads.prefetch_related(Prefetch("emails", LeadEmail.objects.filter(is_primary=True).order_by()))
+    return leads.prefetch_related("tags") if asks_tags else leads

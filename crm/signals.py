@@ -52,9 +52,7 @@ deal_reopened = (
     Signal()
 )  # DealFact: it left a won or lost stage; what still waits about that is no longer true
 consent_changed = Signal()  # LeadFact: consent or country changed; look again at what waits for this person
-company_changed = (
-    Signal()
-)  # `company`: its settings changed; what waits for its policy must be looked at again
+company_changed = Signal()  # `company`: its settings changed; look again at what waits for its policy
 
 # A person is erased. `lead` is still there, `erasure` knows it by id, and what else is kept of it must forget it now.
 lead_erased = Signal()  # `lead`, `erasure`

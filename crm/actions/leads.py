@@ -154,9 +154,10 @@ def create_lead(
     if lead.status.category == StatusCategory.QUALIFIED:
         lead.qualified_at = at
     _save(lead)
-    _replace_emails(lead, emails or [])
-    _replace_phones(lead, changes.get("phones", []))
-    _replace_tags(lead, changes.get("tags", []))
+    _add_emails(lead, emails or [])
+    _add_phones(lead, changes.get("phones", []))
+    if changes.get("tags"):
+        _replace_tags(lead, changes["tags"])
     _record_status(lead, None, actor, at)
     timeline.record(lead, ActivityKind.CREATED, actor, at, new=lead.source)
     signals.lead_created.send(sender=Lead, fact=LeadFact(lead, at, reported=reported))
@@ -184,9 +185,11 @@ def update_lead(lead: Lead, changes: LeadChanges, actor: Actor) -> Lead:
     lead.last_touch_at = max(lead.last_touch_at, now)
     _save(lead)
     if emails is not None:
-        _replace_emails(lead, emails)
+        LeadEmail.objects.filter(lead=lead).delete()
+        _add_emails(lead, emails)
     if "phones" in changes:
-        _replace_phones(lead, changes["phones"])
+        LeadPhone.objects.filter(lead=lead).delete()
+        _add_phones(lead, changes["phones"])
     if "tags" in changes:
         _replace_tags(lead, changes["tags"])
     lead = _fresh(lead)
@@ -340,8 +343,7 @@ def _current_emails(lead: Lead) -> list[EmailEntry]:
     return [EmailEntry(email.address, email.label) for email in lead.emails.all()]
 
 
-def _replace_emails(lead: Lead, entries: Sequence[EmailEntry]) -> None:
-    LeadEmail.objects.filter(lead=lead).delete()
+def _add_emails(lead: Lead, entries: Sequence[EmailEntry]) -> None:
     rows = [
         LeadEmail(
             company_id=lead.company_id,
@@ -358,8 +360,7 @@ def _replace_emails(lead: Lead, entries: Sequence[EmailEntry]) -> None:
     LeadEmail.objects.bulk_create(rows)
 
 
-def _replace_phones(lead: Lead, entries: Sequence[PhoneEntry]) -> None:
-    LeadPhone.objects.filter(lead=lead).delete()
+def _add_phones(lead: Lead, entries: Sequence[PhoneEntry]) -> None:
     rows = [
         LeadPhone(
             company_id=lead.company_id,

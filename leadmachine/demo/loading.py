@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from crm.actions import people
 from crm.actions.companies import create_company
-from crm.models import Company, Organization, User
+from crm.models import Company, User
 from crm.tenancy import company_scope
 from leadmachine import env
 from leadmachine.demo import cast, log, opening, routine
@@ -118,27 +118,35 @@ def _company(number: int, plan: Plan) -> Company:
         world.look_around()
         with transaction.atomic():
             history = log.connect(world, users[0], plan.leads)
-        for chunk in _chunks(plan):
+        rest = _after_opening(plan)
+        if rest != plan:
+            opening.play(world)
+        for era in _eras(rest):
             with transaction.atomic():
-                _write(world, history, chunk, with_opening=not Organization.objects.exists())
+                _write(world, history, rest.share(era.number, era.parts), era)
         history.write_test(now - timedelta(days=2))
     return company
 
 
-def _write(world: World, history: log.Log, plan: Plan, *, with_opening: bool) -> None:
-    leads, deals, sayings = plan.leads, plan.deals, plan.activities
-    if with_opening and leads >= opening.LEADS and deals >= opening.DEALS and sayings >= opening.SAYINGS:
-        opening.play(world)
-        leads, deals, sayings = leads - opening.LEADS, deals - opening.DEALS, sayings - opening.SAYINGS
-    routine.live(world, leads, deals, sayings)
+def _after_opening(plan: Plan) -> Plan:
+    """What is left to make after the opening scene, which needs some leads and deals of the plan's."""
+    if plan.leads <= opening.LEADS or plan.deals < opening.DEALS:
+        return plan
+    sayings = max(0, plan.activities - opening.SAYINGS)
+    return Plan(1, plan.leads - opening.LEADS, plan.deals - opening.DEALS, sayings)
+
+
+def _write(world: World, history: log.Log, plan: Plan, era: routine.Era) -> None:
+    routine.live(world, plan.leads, plan.deals, plan.activities, era)
     world.insert()
     history.write(world.facts)
     world.facts.clear()
 
 
-def _chunks(plan: Plan) -> Iterator[Plan]:
+def _eras(plan: Plan) -> Iterator[routine.Era]:
+    """So many parts that each fits into memory, oldest first: rows are inserted nearly in the order of their ids."""
     parts = max(1, -(-max(plan.leads, plan.deals, plan.activities // 5) // CHUNK))
-    return (plan.share(number, parts) for number in range(parts))
+    return (routine.Era(number, parts) for number in range(parts))
 
 
 def _free_name() -> str:

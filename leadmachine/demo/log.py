@@ -38,7 +38,7 @@ from leadmachine.demo.world import Fact, World
 
 CONNECTED = timedelta(days=110)
 # A larger company was connected later, so that its log stays about as long as this many leads make it.
-LOGGED_LEADS = 10_000
+LOGGED_LEADS = 4_000
 # What happened since is left to the workers.
 FRESH = timedelta(minutes=30)
 RULES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -13,9 +14,22 @@ DAYS = 183
 ROAD = ("discovery", "proposal", "negotiation")
 
 
-def live(world: World, leads: int, deals: int, activities: int) -> None:
+@dataclass(frozen=True)
+class Era:
+    """A part of the half year, from 0 (its start) to 1 (now): in which of so many parts leads come in."""
+
+    number: int = 0
+    parts: int = 1
+
+    def moment(self, world: World) -> datetime:
+        # More of them lately: the company grows.
+        past = 1 - (self.number + world.rng.random()) / self.parts
+        return world.now - timedelta(days=DAYS * past**1.3)
+
+
+def live(world: World, leads: int, deals: int, activities: int, era: Era) -> None:
     """Add so many leads, deals among them, and so many notes, calls, meetings and e-mails."""
-    people = [_somebody(world) for _ in range(leads)]
+    people = [_somebody(world, era) for _ in range(leads)]
     if not people:
         return
     world.rng.shuffle(people)
@@ -29,13 +43,12 @@ def live(world: World, leads: int, deals: int, activities: int) -> None:
         _talk(world, world.rng.choice(people))
 
 
-def _somebody(world: World) -> Lead:
+def _somebody(world: World, era: Era) -> Lead:
     rng = world.rng
     firm = _firm(world) if rng.random() < 0.95 else None
     country = firm.country if firm else "DE"
     door = rng.choices(cast.DOORS, weights=[door.share for door in cast.DOORS])[0]
-    # More of them lately: the company grows.
-    at = world.later(world.now - timedelta(days=DAYS * rng.random() ** 1.3), 0, 1)
+    at = world.later(era.moment(world), 0, 1)
     at = min(at, world.now - timedelta(minutes=rng.uniform(40, 600)))
     return world.lead(
         rng.choice(cast.FIRST_NAMES[country]),

@@ -52,9 +52,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--leads", type=int, default=20_000, help="in the one company that is looked at")
     parser.add_argument("--deals", type=int, help="default: 30 for 100 leads")
     parser.add_argument("--activities", type=int, help="default: 5 a lead")
-    parser.add_argument(
-        "--events", type=int, default=6000, help="drained in each round; twice as many of the backfill"
-    )
+    parser.add_argument("--events", type=int, default=6000, help="drained live in each round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="of load on each page in each round")
     parser.add_argument("--only", choices=PARTS, action="append", help="leave the other parts out")

@@ -14,7 +14,7 @@ from typing import Final
 from leadmachine.programs import Address
 
 CLIENTS: Final = 4
-WARM_UP: Final = 24
+WARM_UP: Final = 12
 
 
 class WrongAnswer(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from django.conf import settings
 from django.db import connection
@@ -27,10 +27,7 @@ def pages(stage: Stage, company: Company, user: User, *, rounds: int, seconds: f
         "Cookie": f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
     }
     paths = _paths(company)
-    targets = {
-        name: Target(stage.web, lambda number, some=some: Ask(some[number % len(some)]), headers)
-        for name, some in paths.items()
-    }
+    targets = {name: Target(stage.web, _in_turn(some), headers) for name, some in paths.items()}
     targets[BARE] = Target(stage.bare_web, lambda number: Ask("/leads/"))
     seen = measure(targets, rounds=rounds, seconds=seconds)
     bare = seen[BARE]
@@ -65,6 +62,10 @@ def _paths(company: Company) -> Mapping[str, list[str]]:
         "Page: board": ["/deals/"],
         "Page: events log": ["/linkedin/events/"],
     }
+
+
+def _in_turn(paths: Sequence[str]) -> Callable[[int], Ask]:
+    return lambda number: Ask(paths[number % len(paths)])
 
 
 def _queries(client: Client, path: str) -> int:

@@ -27,7 +27,7 @@ KEPT_VARIABLES = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_E
 # As in production: a commit is on the disk before it is reported.
 DURABLE = {"max_wal_size": "1GB"}
 READY_SECONDS = 60.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 5.0  # nothing here needs a gentle end
 
 
 class DidNotStart(Exception):

@@ -241,6 +241,7 @@ def test_an_error_page_needs_nothing_and_offers_a_step(code: str) -> None:
 def test_no_template_breaks_the_content_security_policy(settings: Any) -> None:
     for folder in settings.TEMPLATES[0]["DIRS"]:
         for path in folder.rglob("*.html"):
-            source = path.read_text()
+            # What Django reads is not what a browser gets: `{% include … with one=line %}` is no attribute.
+            source = re.sub(r"\{%.*?%\}|\{#.*?#\}", "", path.read_text(), flags=re.DOTALL)
             assert not re.search(r"\sstyle=|<style|\son[a-z]+=|javascript:|hx-on|hx-vals=.js:", source), path
             assert not re.search(r"<script(?![^>]*\bsrc=)", source), path

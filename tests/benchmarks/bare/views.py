@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django_scopes import scopes_disabled
 from rest_framework import generics, pagination, serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
 from crm.models import Lead, LeadQuerySet, LeadStatus, StatusCategory
 
@@ -21,7 +21,7 @@ ROWS = 50
 def _leads() -> LeadQuerySet:
     """Of the one company, with all that a row shows."""
     return (
-        Lead.objects.filter(company=os.environ["BENCHMARK_COMPANY"])
+        Lead.objects.filter(company=UUID(os.environ["BENCHMARK_COMPANY"]))
         .select_related("status", "lead_type", "organization", "owner")
         .prefetch_related("emails")
     )
@@ -72,14 +72,14 @@ class LeadList(generics.ListCreateAPIView[Lead]):
     def get_queryset(self) -> LeadQuerySet:
         return _leads()
 
-    def dispatch(self, request: Request, *args: Any, **kwargs: Any) -> Response:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with scopes_disabled():
             return super().dispatch(request, *args, **kwargs)
 
     def perform_create(self, serializer: serializers.BaseSerializer[Lead]) -> None:
-        serializer.save(company_id=os.environ["BENCHMARK_COMPANY"], status=_first_status())
+        serializer.save(company_id=UUID(os.environ["BENCHMARK_COMPANY"]), status=_first_status())
 
 
 @lru_cache
 def _first_status() -> LeadStatus:
-    return LeadStatus.objects.get(company=os.environ["BENCHMARK_COMPANY"], key="new")
+    return LeadStatus.objects.get(company=UUID(os.environ["BENCHMARK_COMPANY"]), key="new")
