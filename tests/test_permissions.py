@@ -252,7 +252,7 @@ NOTES = """
 
 @pytest.fixture
 def matrix(company: Company, owner: User, sandbox: object, settings: Any) -> Matrix:
-    settings.ACCOUNT_RATE_LIMITS = False  # about who may, not about how often
+    settings.ACCOUNT_RATE_LIMITS = settings.MFA_RATE_LIMITS = False  # about who may, not about how often
     return measured(company, owner)
 
 
