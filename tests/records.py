@@ -31,7 +31,9 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             owner=owner,
         )
         deal = DealFactory(company=company, lead=lead, title=f"{CANARY} deal", owner=owner)
-        invitation = invitations.invite(company, "canary-guest@umbrella.test", "agent", SYSTEM, first_name=CANARY)
+        invitation = invitations.invite(
+            company, "canary-guest@umbrella.test", "agent", SYSTEM, first_name=CANARY
+        )
         Tag.objects.create(company=company, name=CANARY, name_key="canary")
         return {
             "lead": lead,

@@ -46,7 +46,7 @@ def _multiply(event: ConversionEvent) -> None:
 def test_ten_thousand_mixed_events_each_go_with_their_companys_token(sandbox: RunningSandbox) -> None:
     companies = [company_with_events(token) for token in RULES]
     turns = 0
-    while any([delivery.deliver_turn(company.pk) for company in companies]) and turns < 1_000:  # in turns
+    while any([delivery.deliver_turn(company.pk) for company in companies]) and turns < 1_000:  # noqa: C419  each takes its turn
         Connection._base_manager.update(bucket=20)  # not about LinkedIn's rate
         turns += 1
     for company in companies:

@@ -158,10 +158,10 @@ class TestLog:
                 make_event(Status.HELD, "rule_unknown", lead=lead)
 
         many(3)
-        with django_assert_max_num_queries(22) as few:
+        with django_assert_max_num_queries(23) as few:
             alice.get(LOG)
         many(60)
-        with django_assert_max_num_queries(22) as more:
+        with django_assert_max_num_queries(23) as more:
             alice.get(LOG)
         assert len(more) == len(few)
 

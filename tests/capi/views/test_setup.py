@@ -65,12 +65,12 @@ class TestSteps:
     ) -> None:
         for number in range(3):
             RuleFactory(company=company, conversion_id=f"1{number}")
-        with django_assert_max_num_queries(20) as few:
+        with django_assert_max_num_queries(23) as few:
             text_of(alice)
         for number in range(30):
             RuleFactory(company=company, conversion_id=f"2{number}")
             make_event(Status.HELD, "rule_unknown")
-        with django_assert_max_num_queries(20) as many:
+        with django_assert_max_num_queries(23) as many:
             text_of(alice)
         assert len(many) == len(few)
 

@@ -128,7 +128,7 @@ def test_somebody_with_an_account_joins_with_it(
 
 
 def test_somebody_else_cannot_use_it(invited: invitations.NewInvitation, stranger: User) -> None:
-    with pytest.raises(Conflict, match="sent to lena@acme.test"):
+    with pytest.raises(Conflict, match=r"sent to lena@acme\.test"):
         invitations.accept(invited.row, stranger, Actor("web", user=stranger))
     assert invitations.find(invited.token)
 
