@@ -12,6 +12,7 @@ from django.db.models import Count, DecimalField, ExpressionWrapper, F, Q, Sum
 from django.utils import timezone
 
 from crm import display
+from crm.counting import kept_if_many
 from crm.models import DealQuerySet, LeadQuerySet, StageKind, User
 
 UNTOUCHED_AFTER = dt.timedelta(days=7)
@@ -51,16 +52,18 @@ class LeadCounts:
 
 
 def lead_counts(leads: LeadQuerySet, user: User | None) -> LeadCounts:
-    """The counts of the built-in views, in one query."""
+    """The counts of the built-in views, in one query; of many leads they may be a minute old."""
     is_open = Q(status__category__in=("open", "qualified"))
-    return LeadCounts(
-        **leads.aggregate(
+
+    def counted() -> dict[str, int]:
+        return leads.aggregate(
             everyone=Count("pk"),
             open=Count("pk", filter=is_open),
             mine=Count("pk", filter=is_open & Q(owner=user)),
             untouched=Count("pk", filter=is_open & Q(last_touch_at__lt=timezone.now() - UNTOUCHED_AFTER)),
         )
-    )
+
+    return LeadCounts(**kept_if_many(f"lead-counts:{user and user.pk}", leads, counted))
 
 
 def stage_totals(deals: DealQuerySet, main_currency: str) -> dict[UUID, StageTotal]:

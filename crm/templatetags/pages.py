@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 from django import template
 from django.http import HttpRequest
 from django.http.request import split_domain_port
+from django.utils.safestring import SafeString
 
 from crm.display import COLOURS
 from crm.models import LeadStatus
+from crm.templatetags.ui import component, status_shape
 from crm.views.settings.menu import Group
 from crm.views.settings.menu import settings_menu as _settings_menu
 from crm.views.timeline import small_icon as _small_icon
@@ -21,6 +24,13 @@ register = template.Library()
 def status_colour(status: LeadStatus) -> str:
     """The colour class of a lead status, for a control that is not a plain pill."""
     return f"c-{status.colour if status.colour in COLOURS else 'slate'}"
+
+
+@register.simple_tag
+def status_choices(statuses: Sequence[LeadStatus], current: LeadStatus) -> SafeString:
+    """The buttons of a status menu, the same in every row whose lead has this status."""
+    choices = tuple((each.key, each.name, status_colour(each), status_shape(each)) for each in statuses)
+    return component("crm/parts/status_choices.html", choices=choices, current=current.key)
 
 
 @register.filter

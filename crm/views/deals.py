@@ -9,7 +9,6 @@ from itertools import chain
 from typing import Any, Final
 from uuid import UUID
 
-from django.core.paginator import Paginator
 from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 from django.http import HttpResponse, QueryDict
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_safe
 from crm import panels
 from crm.access import Principal
 from crm.actions.deals import default_pipeline
+from crm.counting import LongPaginator
 from crm.display import relative_day, short_date
 from crm.forms import members
 from crm.models import Deal, DealQuerySet, Pipeline, Stage, StageKind, User
@@ -336,7 +336,7 @@ def list_context(request: PageRequest) -> dict[str, Any]:
     pipelines, owners = _pipelines(), list(members())
     filters = read_filters(params, pipelines, owners)
     deals = matching_deals(principal, filters)
-    page = Paginator(deals.for_list().order_by(*ordering(SORTS, filters.sort)), PAGE_ROWS).get_page(
+    page = LongPaginator(deals.for_list().order_by(*ordering(SORTS, filters.sort)), PAGE_ROWS).get_page(
         params.get("page")
     )
     total = sum_up(stage_totals(deals, principal.company.currency).values(), principal.company.currency)

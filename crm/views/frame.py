@@ -11,6 +11,7 @@ from django_scopes import scopes_disabled
 
 from crm import panels
 from crm.access import Ability, Principal, is_operator, may_open_panel
+from crm.counting import count_of
 from crm.display import initials
 from crm.frame import Account, CompanyChoice, Frame, NavItem, Search
 from crm.models import Membership
@@ -62,7 +63,7 @@ def _nav(principal: Principal, path: str) -> tuple[NavItem, ...]:
             "Leads",
             leads,
             "users",
-            principal.leads().open().count(),
+            count_of(principal.leads().open()),
             current=path.startswith(leads),
             keys="g l",
         ),
@@ -70,7 +71,7 @@ def _nav(principal: Principal, path: str) -> tuple[NavItem, ...]:
             "Deals",
             deals,
             "view-columns",
-            principal.deals().open().count(),
+            count_of(principal.deals().open()),
             current=path.startswith(deals),
             keys="g d",
         ),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Page
 from django.db.models import F
 from django.db.models.expressions import OrderBy
 from django.http import HttpResponse, QueryDict
@@ -18,6 +18,7 @@ from django.views.decorators.http import require_safe
 
 from crm import panels
 from crm.access import Principal
+from crm.counting import LongPaginator, kept_if_many
 from crm.forms import members
 from crm.frame import NavItem
 from crm.models import Lead, LeadQuerySet, LeadStatus, LeadType, Tag, User
@@ -42,6 +43,7 @@ SORTS: Final[dict[str, tuple[str, ...]]] = {
     "touch": ("last_touch_at",),
     "created": ("occurred_at",),
 }
+MAY_BE_MISSING: Final = ("organization__", "owner__", "lead__", "amount", "expected_close", "next_step_on")
 NEWEST_TOUCH: Final = "-touch"
 
 
@@ -108,7 +110,7 @@ def leads(request: PageRequest) -> HttpResponse:
     options = lead_options(principal)
     filters = read_filters(request.GET, options, principal)
     counts = lead_counts(principal.leads(), principal.user)
-    page = Paginator(matching_leads(principal, filters).for_list(), PAGE_ROWS).get_page(
+    page = LongPaginator(matching_leads(principal, filters).for_list(), PAGE_ROWS).get_page(
         request.GET.get("page")
     )
     context = {
@@ -132,15 +134,14 @@ def leads(request: PageRequest) -> HttpResponse:
 
 def lead_options(principal: Principal) -> LeadOptions:
     """Everything that can be chosen in the filters: one query each."""
-    sources = (
-        principal.leads().exclude(source="").order_by("source").values_list("source", flat=True).distinct()
-    )
+    leads = principal.leads()
+    sources = leads.exclude(source="").order_by("source").values_list("source", flat=True).distinct()
     return LeadOptions(
         statuses=tuple(LeadStatus.objects.all()),
         types=tuple(LeadType.objects.all()),
         tags=tuple(Tag.objects.all()),
         owners=tuple(members()),
-        sources=tuple(sources[:MOST_SOURCES]),
+        sources=tuple(kept_if_many("sources", leads, lambda: list(sources[:MOST_SOURCES]))),
     )
 
 
@@ -160,7 +161,7 @@ def read_filters(params: QueryDict, options: LeadOptions, principal: Principal) 
     return LeadFilters(
         view=view,
         statuses=statuses,
-        source=next((source for source in options.sources if source == params.get("source")), ""),
+        source=params.get("source", "").replace("\x00", ""),
         owner=next((user for user in options.owners if str(user.pk) == owner), None),
         is_unowned=owner == NOBODY,
         lead_type=next((kind for kind in options.types if kind.key == params.get("type")), None),
@@ -204,9 +205,13 @@ def _in_view(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
 def ordering(sorts: dict[str, tuple[str, ...]], sort: str) -> list[OrderBy]:
     """What `name` or `-name` sorts by: empty values last either way, and the id to keep pages apart."""
     is_down = sort.startswith("-")
-    fields = [F(field) for field in sorts[sort.removeprefix("-")]]
-    found = [field.desc(nulls_last=True) if is_down else field.asc(nulls_last=True) for field in fields]
-    return [*found, F("pk").desc() if is_down else F("pk").asc()]
+    return [_by(field, is_down=is_down) for field in (*sorts[sort.removeprefix("-")], "pk")]
+
+
+def _by(field: str, *, is_down: bool) -> OrderBy:
+    # Said only where a value can be missing: an index serves no order that it was not made for.
+    nulls_last = True if field.startswith(MAY_BE_MISSING) else None
+    return F(field).desc(nulls_last=nulls_last) if is_down else F(field).asc(nulls_last=nulls_last)
 
 
 def rows_of(leads: Iterable[Lead]) -> list[LeadRow]:

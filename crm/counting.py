@@ -1,0 +1,71 @@
+"""Counts of long lists: exact while they are small, at most a minute old once they are not.
+
+Counting 100,000 rows takes the database longer than showing fifty of them, and the frame of every page shows
+counts. Below `EXACT` a count is asked for each time, so that whoever adds a lead sees the number move; above it
+nobody can tell, and it is kept for a minute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from django.core.cache import cache
+from django.core.exceptions import EmptyResultSet
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.utils.functional import cached_property
+
+EXACT: Final = 5_000
+KEPT_SECONDS: Final = 60
+Found = TypeVar("Found")
+
+
+class LongPaginator(Paginator):  # type: ignore[type-arg]  # takes none while running
+    """Pages of a list that may be long: the number of all its rows is that of `count_of`."""
+
+    object_list: QuerySet[Any]
+
+    @cached_property
+    def count(self) -> int:
+        return count_of(self.object_list)
+
+
+def count_of(rows: QuerySet[Any]) -> int:
+    """How many rows there are; of a large number, how many there were within the last minute."""
+    rows = rows.order_by()
+    key = _key("count", rows)
+    kept: int | None = cache.get(key)
+    if kept is not None:
+        return kept
+    few = rows[: EXACT + 1].count()
+    if few <= EXACT:
+        return few
+    many = rows.count()
+    cache.set(key, many, KEPT_SECONDS)
+    return many
+
+
+def kept_if_many(about: str, rows: QuerySet[Any], work_out: Callable[[], Found]) -> Found:
+    """What `work_out` says of these rows, kept for a minute if they are many. `about` tells two such facts apart.
+
+    What it says must be JSON: it is kept in the cache that all processes share.
+    """
+    key = _key(about, rows)
+    kept: Found | None = cache.get(key)
+    if kept is not None:
+        return kept
+    found = work_out()
+    if count_of(rows) > EXACT:
+        cache.set(key, found, KEPT_SECONDS)
+    return found
+
+
+def _key(about: str, rows: QuerySet[Any]) -> str:
+    # Company, owner and every filter are in the text of the query; hashed, for a search is personal data.
+    try:
+        text = str(rows.query)
+    except EmptyResultSet:  # Django knows without asking that nothing matches.
+        text = ""
+    return f"{about}:{hashlib.sha256(text.encode()).hexdigest()}"
