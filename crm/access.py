@@ -14,7 +14,19 @@ from django.http import HttpRequest
 from django_scopes import scopes_disabled
 
 from crm.actor import Actor, Channel
-from crm.models import ApiKey, Company, Deal, DealQuerySet, Lead, LeadQuerySet, Membership, Role, User
+from crm.models import (
+    ApiKey,
+    Company,
+    Deal,
+    DealQuerySet,
+    Lead,
+    LeadQuerySet,
+    Membership,
+    Role,
+    Task,
+    TaskQuerySet,
+    User,
+)
 
 SESSION_COMPANY = "company"
 READING = ("GET", "HEAD", "OPTIONS")
@@ -114,6 +126,11 @@ class Principal:
         """As `deals`, with the archived ones: what happened to them stays in the story of their leads."""
         deals = Deal.objects.all()
         return deals if self._sees_all else deals.owned_by(self._user)
+
+    def tasks(self) -> TaskQuerySet:
+        """The tasks this principal may see: agents those assigned to them or about their own records."""
+        tasks = Task.objects.current()
+        return tasks if self._sees_all else tasks.concerning(self._user)
 
     def assignees(self) -> QuerySet[User]:
         """Whom this principal may make the owner of a record, by name: agents themselves alone."""

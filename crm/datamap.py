@@ -139,6 +139,20 @@ register(
         plain="currency status expected_close next_step_on external_id origin",
         rows=lambda lead: Q(lead=lead) | Q(people__lead=lead),
     ),
+    Table(
+        "crm.Task",
+        "What is to be done about them",
+        mention="title notes",
+        plain="due_on due_time",
+        rows=lambda lead: Q(lead=lead) | Q(deal__lead=lead) | Q(deal__people__lead=lead),
+    ),
+    Table(
+        "crm.SubTask",
+        "The steps of a task",
+        mention="title",
+        rows=lambda lead: Q(task__lead=lead) | Q(task__deal__lead=lead) | Q(task__deal__people__lead=lead),
+    ),
+    Table("crm.TaskAssignee", "Who is to do a task"),
     Table("crm.DealPerson", "Their part in a deal", person="role", rows=lambda lead: Q(lead=lead)),
     Table(
         "crm.DealStageChange",

@@ -46,6 +46,16 @@ from crm.views.settings.team import (
 )
 from crm.views.settings.you import session_end, sessions_end, your_account
 from crm.views.setup import setup
+from crm.views.task import (
+    task_delete,
+    task_done,
+    task_new,
+    task_page,
+    task_reopen,
+    task_step,
+    task_step_add,
+)
+from crm.views.tasks import tasks, tasks_calendar
 
 urlpatterns = [
     path("", home, name="home"),
@@ -89,4 +99,13 @@ urlpatterns = [
     path("deals/<uuid:pk>/reopen/", deal_reopen, name="deal_reopen"),
     path("deals/<uuid:pk>/note/", deal_note, name="deal_note"),
     path("deals/<uuid:pk>/people/", deal_person_add, name="deal_person_add"),
+    path("tasks/", tasks, name="tasks"),
+    path("tasks/calendar/", tasks_calendar, name="tasks_calendar"),
+    path("tasks/new/", task_new, name="task_new"),
+    path("tasks/<uuid:pk>/", task_page, name="task"),
+    path("tasks/<uuid:pk>/done/", task_done, name="task_done"),
+    path("tasks/<uuid:pk>/reopen/", task_reopen, name="task_reopen"),
+    path("tasks/<uuid:pk>/delete/", task_delete, name="task_delete"),
+    path("tasks/<uuid:pk>/steps/", task_step_add, name="task_step_add"),
+    path("tasks/steps/<uuid:pk>/", task_step, name="task_step"),
 ]

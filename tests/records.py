@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from capi.models import Connection, ConversionEvent
-from crm.actions import invitations
+from crm.actions import invitations, tasks
+from crm.actions.tasks import Step
 from crm.actor import SYSTEM
 from crm.models import Company, Membership, Pipeline, Tag, User
 from crm.tenancy import company_scope
@@ -34,11 +35,18 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
         invitation = invitations.invite(
             company, "canary-guest@umbrella.test", "agent", SYSTEM, first_name=CANARY
         )
+        task = tasks.create_task(
+            company,
+            {"title": f"{CANARY} task", "lead": lead, "subtasks": [Step(f"{CANARY} step")]},
+            SYSTEM,
+        )
         Tag.objects.create(company=company, name=CANARY, name_key="canary")
         return {
             "lead": lead,
             "deal": deal,
             "rule": rule,
+            "task": task,
+            "subtask": task.subtasks.get(),
             "conversionevent": ConversionEvent.objects.get(),
             "leadstatus": lead.status,
             "pipeline": Pipeline.objects.get(key="sales"),

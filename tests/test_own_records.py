@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from capi.models import ConversionEvent
+from crm.actions import tasks
 from crm.actions.deals import win_deal
 from crm.actions.timeline import add_note
 from crm.models import Company, Deal, Lead, User
@@ -38,7 +39,16 @@ def theirs(company: Company, owner: User, sandbox: object) -> dict[str, Any]:
     )
     add_note(lead, f"{SECRET} said no", SHELL)
     deal = DealFactory(company=company, owner=owner, lead=lead, title=f"{SECRET} docks", amount=AMOUNT)
-    return {"lead": lead, "deal": deal, "event": ConversionEvent.objects.get(lead=lead)}
+    task = tasks.create_task(
+        company, {"title": f"Ask {SECRET}", "lead": lead, "subtasks": [tasks.Step(f"Ring {SECRET}")]}, SHELL
+    )
+    return {
+        "lead": lead,
+        "deal": deal,
+        "event": ConversionEvent.objects.get(lead=lead),
+        "task": task,
+        "step": task.subtasks.get(),
+    }
 
 
 @pytest.fixture
@@ -91,6 +101,8 @@ def test_no_list_page_figure_or_file_tells_of_others(
         "/api/v1/leads/?organization=quartz%20ltd",
         "/api/v1/deals/?search=quartz",
         "/api/v1/deals/?status=won",
+        "/tasks/?view=all",
+        "/tasks/calendar/?view=all",
     ],
 )
 def test_no_view_filter_or_search_finds_others(
@@ -143,7 +155,7 @@ def test_who_sees_all_reads_of_that_deal(
     assert f"{SECRET} signed" in page
 
 
-ABOUT_RECORDS = ("lead", "deal", "linkedin_preview", "linkedin_send_now", "linkedin_event")
+ABOUT_RECORDS = ("lead", "deal", "task", "linkedin_preview", "linkedin_send_now", "linkedin_event")
 
 
 @pytest.mark.parametrize(
@@ -151,12 +163,15 @@ ABOUT_RECORDS = ("lead", "deal", "linkedin_preview", "linkedin_send_now", "linke
     sorted(
         (route, name)
         for route, name in routes()
-        if ID.search(route) and name.startswith((*ABOUT_RECORDS, "api-lead", "api-deal", "api-capi-event"))
+        if ID.search(route)
+        and name.startswith((*ABOUT_RECORDS, "api-lead", "api-deal", "api-task", "api-capi-event"))
     ),
     ids=lambda value: value,
 )
 def test_no_address_of_others_opens(bob: Client, theirs: dict[str, Any], route: str, name: str) -> None:
     noun = "deal" if "deal" in name else "event" if "event" in name or "send" in name else "lead"
+    if "task" in name:
+        noun = "step" if name == "task_step" else "task"
     pk = theirs[noun].pk
     if name == "linkedin_preview":
         pk = theirs["event"].rule_id

@@ -24,6 +24,7 @@ from django.urls import get_resolver
 from django.utils import timezone
 
 from crm.actions import people
+from crm.actor import SYSTEM
 from crm.models import ApiKey, Company, User
 from leadmachine.env import REPOSITORY
 from tests.factories import PASSWORD, UserFactory
@@ -177,18 +178,23 @@ def _askers(route: Route, method: str) -> list[str]:
     if route.pattern.startswith("admin/"):
         return [] if method != "get" else [who for who in PEOPLE if who != "agent, not theirs"]
     has_record = ID.search(route.pattern) and route.name not in OF_A_PERSON
-    of_somebody = has_record and noun_of(route.name) in ("lead", "deal")
+    of_somebody = has_record and noun_of(route.name) in ("lead", "deal", "task", "subtask")
     known = [who for who in PEOPLE if of_somebody or who != "agent, not theirs"]
     first = ["key: admin"] if route.is_api else ["owner"]
     return [*first, *(who for who in (*known, *(KEYS if route.is_api else ())) if who not in first)]
 
 
 def _own_of(agent: User, company: Company) -> dict[str, Any]:
-    """A lead and a deal of the agent's own."""
+    """A lead, a deal and a task of the agent's own."""
+    from crm.actions import tasks
     from tests.factories import DealFactory, LeadFactory
 
     lead = LeadFactory(company=company, owner=agent)
-    return {"lead": lead, "deal": DealFactory(company=company, lead=lead, owner=agent)}
+    task = tasks.create_task(
+        company, {"title": "Call", "lead": lead, "subtasks": [tasks.Step("Find the number")]}, SYSTEM
+    )
+    deal = DealFactory(company=company, lead=lead, owner=agent)
+    return {"lead": lead, "deal": deal, "task": task, "subtask": task.subtasks.get()}
 
 
 # ── Snapshot and document ──────────────────────────────────────────────────────────────────────────────

@@ -40,6 +40,10 @@ NOUNS: dict[str, str] = {
     "settings_invitation_": "invitation",
     "lead": "lead",
     "deal": "deal",
+    "api-task-": "task",
+    "task": "task",
+    "task_step": "subtask",
+    "task_step_add": "task",
 }
 # Routes without an id. They show only what is the caller's own.
 WITHOUT_ID = {
@@ -52,10 +56,14 @@ WITHOUT_ID = {
     "lead_new",
     "deals",
     "deal_new",
+    "tasks",
+    "tasks_calendar",
+    "task_new",
     "sandbox",
     "styleguide",
     "api-lead-list",
     "api-deal-list",
+    "api-task-list",
     "api-status-list",
     "api-pipeline-list",
     "api-tag-list",

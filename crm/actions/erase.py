@@ -32,6 +32,8 @@ from crm.models import (
     IdempotencyRecord,
     Lead,
     Organization,
+    SubTask,
+    Task,
     Tombstone,
 )
 from crm.models.activity import ActivityKind
@@ -211,6 +213,8 @@ def _forget_deals(lead: Lead, words: Words) -> list[UUID]:
     """Deals stay, with their timeline; what people wrote there while talking to this person goes. Gives their ids."""
     deals = list(_deals(lead).values_list("pk", flat=True))
     _blank(Deal.objects.filter(pk__in=deals), Deal, words, with_names=True)
+    _blank(Task.objects.filter(deal__in=deals), Task, words, with_names=True)
+    _blank(SubTask.objects.filter(task__deal__in=deals), SubTask, words, with_names=True)
     timeline = Activity.objects.filter(deal__in=deals)
     told = (ActivityKind.NOTE, ActivityKind.CALL, ActivityKind.MEETING, ActivityKind.EMAIL)
     timeline.filter(lead=lead, kind__in=told).update(text=ERASED)

@@ -15,7 +15,7 @@ from crm import audit
 from crm.access import Ability, is_operator, roles_with
 from crm.actions.owners import check_owner
 from crm.actor import Actor
-from crm.models import Activity, ApiKey, Company, Deal, Lead, Membership, Role, User
+from crm.models import Activity, ApiKey, Company, Deal, Lead, Membership, Role, TaskAssignee, User
 from crm.models.activity import ActivityKind
 
 BATCH = 1000
@@ -242,9 +242,19 @@ def _hand_over(membership: Membership, heir: User | None, actor: Actor) -> None:
     Activity.objects.bulk_create(lines, batch_size=BATCH)
     leads.update(owner=heir, updated_at=now)
     deals.update(owner=heir, updated_at=now)
+    _hand_over_tasks(user, heir)
     if company.fallback_owner_id == user.pk:
         company.fallback_owner = heir
         company.save(update_fields=["fallback_owner"])
+
+
+def _hand_over_tasks(user: User, heir: User | None) -> None:
+    """Open tasks go to the heir; what the heir is to do already is not to be done twice."""
+    theirs = TaskAssignee.objects.filter(user=user, task__done_at=None)
+    if heir is not None:
+        shared = TaskAssignee.objects.filter(user=heir).values("task")
+        theirs.exclude(task__in=shared).update(user=heir)
+    TaskAssignee.objects.filter(user=user, task__done_at=None).delete()
 
 
 def _line(company: Company, actor: Actor, old: str, new: str, at: Any, **about: Any) -> Activity:

@@ -11,10 +11,12 @@ from crm.api.company import CompanyDetail, MemberViewSet, PipelineViewSet, Statu
 from crm.api.deals import DealViewSet
 from crm.api.docs import DocsView, SchemaView
 from crm.api.leads import LeadViewSet
+from crm.api.tasks import TaskViewSet
 
 router = SimpleRouter()
 router.register("leads", LeadViewSet, basename="api-lead")
 router.register("deals", DealViewSet, basename="api-deal")
+router.register("tasks", TaskViewSet, basename="api-task")
 router.register("statuses", StatusViewSet, basename="api-status")
 router.register("pipelines", PipelineViewSet, basename="api-pipeline")
 router.register("tags", TagViewSet, basename="api-tag")

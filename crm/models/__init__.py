@@ -25,6 +25,7 @@ from crm.models.organization import Organization
 from crm.models.person import Membership, Role, User
 from crm.models.pipeline import Pipeline, Stage, StageKind
 from crm.models.retention import Retention
+from crm.models.task import Priority, SubTask, Task, TaskAssignee, TaskQuerySet
 
 __all__ = [
     "Activity",
@@ -52,12 +53,17 @@ __all__ = [
     "Membership",
     "Organization",
     "Pipeline",
+    "Priority",
     "Retention",
     "Role",
     "Stage",
     "StageKind",
     "StatusCategory",
+    "SubTask",
     "Tag",
+    "Task",
+    "TaskAssignee",
+    "TaskQuerySet",
     "Tombstone",
     "User",
 ]

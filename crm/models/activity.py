@@ -23,6 +23,7 @@ class ActivityKind(models.TextChoices):
     FIELD = "field", "Field changed"
     CONSENT = "consent", "Consent changed"
     ARCHIVED = "archived", "Archived"
+    TASK = "task", "Task"
 
 
 class Activity(TenantModel):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from zoneinfo import ZoneInfo
+
 from django.core.validators import MaxValueValidator
 from django.db import models
+from django.utils import timezone
 
 from crm.tenancy import UUIDModel
 
@@ -60,3 +64,7 @@ class Company(UUIDModel):
 
     def __str__(self) -> str:
         return self.name
+
+    def local_now(self) -> dt.datetime:
+        """The company's clock."""
+        return timezone.now().astimezone(ZoneInfo(self.time_zone))

@@ -41,6 +41,7 @@ from crm.views.page import (
     status_of,
 )
 from crm.views.path import Place, Step, Visit, path_of
+from crm.views.task import tasks_of_deal
 from crm.views.timeline import timeline_of_deal
 
 MOST_PEOPLE: Final = 50
@@ -73,6 +74,7 @@ def _page(request: PageRequest, deal: Deal, note: NoteForm, status: int = 200) -
         "note_form": note,
         "note_url": reverse("deal_note", args=[deal.pk]),
         "timeline": timeline_of_deal(deal, is_whole=request.GET.get("timeline") == "all"),
+        "tasks": tasks_of_deal(principal, deal),
         "panels": drawn(request, (give(principal, deal) for give in panels.deal_panels)),
     }
     return render(request, "crm/deal.html", context, status=status)

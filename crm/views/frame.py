@@ -48,6 +48,7 @@ def _gathered(request: HttpRequest, principal: Principal) -> Frame:
         new=(
             NavItem("Lead", reverse("lead_new"), "user", keys="n l"),
             NavItem("Deal", reverse("deal_new"), "banknotes", keys="n d"),
+            NavItem("Task", reverse("task_new"), "check-circle", keys="n t"),
         ),
         settings=_settings(principal, request.path),
         search=Search(reverse(LEADS), "Search leads", value=_searched(request)),
@@ -75,9 +76,24 @@ def _nav(principal: Principal, path: str) -> tuple[NavItem, ...]:
             current=path.startswith(deals),
             keys="g d",
         ),
+        _tasks(principal, path),
     )
     theirs = (item(principal, path) for item in panels.nav_items)
     return (*ours, *(item for item in theirs if item))
+
+
+def _tasks(principal: Principal, path: str) -> NavItem:
+    """With how many of one's own are overdue; none is no number."""
+    url = reverse("tasks")
+    late = principal.tasks().assigned_to(principal.user).overdue(principal.company.local_now()).count()
+    return NavItem(
+        "Tasks",
+        url,
+        "check-circle",
+        badge=f"{late} late" if late else "",
+        current=path.startswith(url),
+        keys="g t",
+    )
 
 
 def _settings(principal: Principal, path: str) -> NavItem | None:

@@ -27,6 +27,7 @@ from crm.views.deals import Card, cards_of
 from crm.views.leads import rows_of
 from crm.views.page import PageRequest, actor_of, back_to, done, drawn, member_page, refused
 from crm.views.path import Place, Step, Visit, path_of
+from crm.views.task import tasks_of_lead
 from crm.views.timeline import timeline_of_lead
 
 
@@ -58,6 +59,7 @@ def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -
         "note_url": reverse("lead_note", args=[lead.pk]),
         "timeline": timeline_of_lead(principal, lead, is_whole=request.GET.get("timeline") == "all"),
         "deals": _deals_of(principal, lead),
+        "tasks": tasks_of_lead(principal, lead),
         "panels": drawn(request, (give(principal, lead) for give in panels.lead_panels)),
         "owners": list(principal.assignees()),
         "may_hand_over": principal.may_assign(None),

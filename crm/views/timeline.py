@@ -36,6 +36,7 @@ ICONS: Final[dict[str, str]] = {
     ActivityKind.FIELD: "pencil",
     ActivityKind.CONSENT: "check-badge",
     ActivityKind.ARCHIVED: "archive-box",
+    ActivityKind.TASK: "check-circle",
 }
 WRITTEN: Final[dict[str, str]] = {
     ActivityKind.NOTE: "wrote a note",
@@ -154,6 +155,8 @@ def _sentence(activity: Activity, subject: Lead | Deal) -> SafeString | str:
         return format_html("changed consent from {} to <b>{}</b>", activity.old.lower(), activity.new.lower())
     if activity.kind == ActivityKind.ARCHIVED:
         return "took it out of the lists"
+    if activity.kind == ActivityKind.TASK:
+        return _task(activity, about)
     return _difference(activity, about)
 
 
@@ -163,6 +166,13 @@ def _creation(activity: Activity, about: SafeString | str) -> SafeString | str:
     if activity.deal_id:
         return "created the deal"
     return format_html("added the lead, source <b>{}</b>", activity.new) if activity.new else "added the lead"
+
+
+def _task(activity: Activity, about: SafeString | str) -> SafeString:
+    where = format_html(" of {}", about) if about else ""
+    if activity.field == "changed":
+        return format_html("changed the {} of the task <b>{}</b>{}", activity.old, activity.new, where)
+    return format_html("{} the task <b>{}</b>{}", activity.field, activity.new, where)
 
 
 def _difference(activity: Activity, about: SafeString | str) -> SafeString:

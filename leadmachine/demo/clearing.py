@@ -12,7 +12,7 @@ from django_scopes import scopes_disabled
 
 from capi.models import Attempt, ConversionEvent, Delivery
 from crm import audit
-from crm.models import Activity, AuditEntry, Company, Deal, Lead, Membership, Organization, User
+from crm.models import Activity, AuditEntry, Company, Deal, Lead, Membership, Organization, Task, User
 from crm.tenancy import TenantModel, company_scope
 from leadmachine.demo import cast
 from leadmachine.demo.loading import remember_loading
@@ -61,6 +61,7 @@ def _remove_samples() -> None:
     events.delete()
     Attempt.objects.filter(pk__in=attempts, deliveries=None).delete()
     Activity.objects.filter(about_samples).delete()
+    Task.objects.filter(is_sample=True).delete()
     deals.delete()
     leads.delete()
     Organization.objects.filter(is_sample=True, leads=None, deals=None).delete()

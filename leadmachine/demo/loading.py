@@ -20,7 +20,7 @@ from crm.actions.companies import create_company
 from crm.models import Company, User
 from crm.tenancy import company_scope
 from leadmachine import env
-from leadmachine.demo import cast, log, opening, routine
+from leadmachine.demo import cast, errands, log, opening, routine
 from leadmachine.demo.world import World
 
 # So many leads are built in memory at a time.
@@ -125,6 +125,8 @@ def _company(number: int, plan: Plan) -> Company:
             with transaction.atomic():
                 _write(world, history, rest.share(era.number, era.parts), era)
         history.write_test(now - timedelta(days=2))
+        if rest != plan:
+            errands.hand_out(world)
     return company
 
 

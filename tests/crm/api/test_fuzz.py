@@ -17,7 +17,8 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
 
 from capi.models import Rule
-from crm.actions import people
+from crm.actions import people, tasks
+from crm.actor import SYSTEM
 from crm.models import Company, User
 from tests.factories import DealFactory, LeadFactory, RuleFactory
 
@@ -54,6 +55,7 @@ def records(company: Company, owner: User) -> dict[str, str]:
     return {
         "/api/v1/leads/{id}": str(lead.pk),
         "/api/v1/deals/{id}": str(deal.pk),
+        "/api/v1/tasks/{id}": str(tasks.create_task(company, {"title": "Call", "lead": lead}, SYSTEM).pk),
         "/api/v1/capi/rules/{id}": str(rule.pk),
         "/api/v1/capi/events/{id}": str(event.pk) if event else "",
     }
