@@ -157,7 +157,7 @@ class TaskViewSet(CompanyViewSet):
         return tasks
 
     def get_serializer_context(self) -> dict[str, Any]:
-        context = super().get_serializer_context()
+        context = dict(super().get_serializer_context())
         if getattr(self, "swagger_fake_view", False):  # the schema is made without any company
             return context
         principal = self.principal
