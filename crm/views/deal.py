@@ -6,7 +6,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -82,8 +81,9 @@ def _page(request: PageRequest, deal: Deal, note: NoteForm, status: int = 200) -
 
 def _seen_leads(principal: Principal, deal: Deal) -> set[UUID]:
     """Which of the deal's people the reader may open."""
-    concerned = Q(deals=deal) | Q(deal_roles__deal=deal)
-    return set(principal.leads().filter(concerned).values_list("pk", flat=True))
+    further = deal.people.values_list("lead_id", flat=True)
+    concerned = [pk for pk in (deal.lead_id, *further) if pk]
+    return set(principal.leads().order_by().filter(pk__in=concerned).values_list("pk", flat=True))
 
 
 def _path(deal: Deal) -> list[Step]:
