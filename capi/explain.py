@@ -74,6 +74,8 @@ _STATES: dict[str, State] = {
     Status.EXPIRED: "lost",
     Status.CANCELLED: "cancelled",
 }
+# Another event says more: of the new conversion id, or of the other record of the same person.
+_SUPERSEDED = ("rule_changed", "merged", "duplicate")
 _ORDER = {event: position for position, event in enumerate(CrmEvent.values)}
 _OF_LEADS = (CrmEvent.LEAD_CREATED, CrmEvent.LEAD_QUALIFIED)
 
@@ -121,7 +123,7 @@ def most_important(explanations: Iterable[Explanation]) -> Explanation | None:
 
 
 def _latest(about: Q) -> dict[UUID, ConversionEvent]:
-    """The newest event of each rule; one replaced by another conversion id only counts if it is the only one."""
+    """The newest event of each rule; one that another has taken the place of only counts if it is the only one."""
     events = (
         ConversionEvent.objects.real()
         .filter(about)
@@ -130,7 +132,7 @@ def _latest(about: Q) -> dict[UUID, ConversionEvent]:
     )
     latest: dict[UUID, ConversionEvent] = {}
     for event in events:
-        if event.rule_id not in latest or event.reason != "rule_changed":
+        if event.rule_id not in latest or event.reason not in _SUPERSEDED:
             latest[event.rule_id] = event
     return latest
 

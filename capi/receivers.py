@@ -9,12 +9,12 @@ from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import timezone
 
-from capi import erasing, holds, nudge
+from capi import erasing, holds, merging, nudge
 from capi.models import ConversionEvent, CrmEvent
 from capi.recording import Occasion, cancel_waiting, record
 from crm import signals
 from crm.models import Company, Consent, Erasure, Lead
-from crm.signals import DealFact, LeadFact
+from crm.signals import DealFact, LeadFact, MergeFact
 
 
 @receiver(signals.lead_created, dispatch_uid="capi.lead_created")
@@ -68,6 +68,18 @@ def on_company_changed(sender: type, company: Company, **kwargs: Any) -> None:
     """The consent policy may let go of what it held."""
     holds.let_go_of_consented(company, timezone.now())
     nudge.on_commit(company.pk)
+
+
+@receiver(signals.lead_merged, dispatch_uid="capi.lead_merged")
+def on_lead_merged(sender: type, fact: MergeFact, **kwargs: Any) -> None:
+    """One person now: what waits about the loser is cancelled, the rest is the survivor's."""
+    merging.merge(fact, timezone.now())
+
+
+@receiver(signals.merge_undone, dispatch_uid="capi.merge_undone")
+def on_merge_undone(sender: type, fact: MergeFact, **kwargs: Any) -> None:
+    """Two again: what waited about them waits again."""
+    merging.undo(fact, timezone.now())
 
 
 @receiver(signals.lead_erased, dispatch_uid="capi.lead_erased")

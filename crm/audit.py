@@ -69,6 +69,8 @@ ACTIONS: dict[str, str] = {
     "event_sent_now": "Sent a conversion at once",
     "event_cancelled": "Cancelled a conversion",
     "lead_archived": "Archived a lead",
+    "leads_merged": "Merged two leads",
+    "merge_undone": "Undid a merge",
     "lead_erased": "Erased a lead",
     "lead_exported": "Exported a lead",
     "consent_changed": "Changed a lead's consent",

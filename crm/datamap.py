@@ -92,6 +92,11 @@ def mentions() -> tuple[tuple[type[models.Model], tuple[str, ...]], ...]:
     return tuple((table.model, tuple(table.mention.split())) for table in tables() if table.mention)
 
 
+def _of_them(lead: Lead) -> Q:
+    """The person's own rows, and what a merge has left with the lead that they were before."""
+    return Q(lead=lead) | Q(lead__merged_into=lead)
+
+
 register(
     Table(
         "crm.Lead",
@@ -102,22 +107,29 @@ register(
             "landing_page browser_event_id lead_gen_response"
         ),
         plain="origin",
-        rows=lambda lead: Q(pk=lead.pk),
+        rows=lambda lead: Q(pk=lead.pk) | Q(merged_into=lead),
     ),
     Table(
         "crm.LeadEmail",
         "Their e-mail addresses",
         person="address address_key label",
-        rows=lambda lead: Q(lead=lead),
+        rows=_of_them,
     ),
     Table(
         "crm.LeadPhone",
         "Their telephone numbers",
         person="number digits label",
-        rows=lambda lead: Q(lead=lead),
+        rows=_of_them,
     ),
-    Table("crm.LeadWebsite", "Their web sites", person="url label", rows=lambda lead: Q(lead=lead)),
-    Table("crm.LeadTag", "Tags put on them", rows=lambda lead: Q(lead=lead)),
+    Table("crm.LeadWebsite", "Their web sites", person="url label", rows=_of_them),
+    Table("crm.LeadTag", "Tags put on them", rows=_of_them),
+    Table(
+        "crm.Merge",
+        "That two leads were one person, with what it takes to undo it for 30 days",
+        person="kept",
+        staff="actor_label",
+        rows=lambda lead: Q(survivor=lead) | Q(loser=lead) | Q(survivor__merged_into=lead),
+    ),
     Table(
         "crm.LeadStatusChange",
         "Every status they had, and since when",

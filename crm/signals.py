@@ -3,14 +3,14 @@
 A receiver that raises undoes the change: the fact and what follows from it are written together or not at all.
 Receivers do database work only; anything slow waits for `transaction.on_commit`.
 
-Each signal but the last carries one keyword, `fact`.
+Most signals carry one keyword, `fact`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.dispatch import Signal
 
@@ -42,6 +42,21 @@ class DealFact:
     reported: bool = True
 
 
+@dataclass(frozen=True)
+class MergeFact:
+    """Two leads are one, or two again. Whoever holds rows about the loser moves them to the survivor, or back.
+
+    `kept` is for the receiver: what it puts there under its own name is there again when the merge is undone.
+    `gained_qualified_at` is when the survivor qualified, if it is by the merge that it did.
+    """
+
+    survivor: Lead
+    loser: Lead
+    at: datetime
+    kept: dict[str, Any]
+    gained_qualified_at: datetime | None = None
+
+
 lead_created = Signal()  # LeadFact: a lead was added
 lead_qualified = Signal()  # LeadFact: it entered a qualified status for the first time in its life
 deal_created = Signal()  # DealFact: a deal got its first lead
@@ -53,6 +68,9 @@ deal_reopened = (
 )  # DealFact: it left a won or lost stage; what still waits about that is no longer true
 consent_changed = Signal()  # LeadFact: consent or country changed; look again at what waits for this person
 company_changed = Signal()  # `company`: its settings changed; look again at what waits for its policy
+
+lead_merged = Signal()  # MergeFact: the loser is archived, the survivor has what it had
+merge_undone = Signal()  # MergeFact: they are two again, each with what it had
 
 # A person is erased. `lead` is still there, `erasure` knows it by id, and what else is kept of it must forget it now.
 lead_erased = Signal()  # `lead`, `erasure`

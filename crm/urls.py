@@ -29,6 +29,7 @@ from crm.views.lead import (
     lead_status,
 )
 from crm.views.leads import leads
+from crm.views.merge import lead_merge, lead_unmerge
 from crm.views.privacy import lead_erase, lead_export
 from crm.views.settings.audit import audit_entries, audit_export
 from crm.views.settings.page import settings_home
@@ -89,6 +90,8 @@ urlpatterns = [
     path("leads/<uuid:pk>/archive/", lead_archive, name="lead_archive"),
     path("leads/<uuid:pk>/erase/", lead_erase, name="lead_erase"),
     path("leads/<uuid:pk>/export/", lead_export, name="lead_export"),
+    path("leads/<uuid:pk>/merge/", lead_merge, name="lead_merge"),
+    path("leads/<uuid:pk>/merge/undo/", lead_unmerge, name="lead_unmerge"),
     path("deals/", deals, name="deals"),
     path("deals/new/", deal_new, name="deal_new"),
     path("deals/<uuid:pk>/", deal_page, name="deal"),

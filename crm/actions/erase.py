@@ -52,6 +52,20 @@ def erase_lead(lead: Lead, actor: Actor) -> Erasure:
 
     Raises Lead.DoesNotExist if somebody else has erased them a moment ago.
     """
+    lead = _whole_person(lead)
+    for earlier in Lead.objects.filter(merged_into=lead):
+        _erase_one(earlier, actor)
+    return _erase_one(lead, actor)
+
+
+def _whole_person(lead: Lead) -> Lead:
+    """Who was merged into another lead is that lead now: nobody asks to be forgotten by halves."""
+    while (survivor := Lead.objects.filter(merged_from=lead).first()) is not None:
+        lead = survivor
+    return lead
+
+
+def _erase_one(lead: Lead, actor: Actor) -> Erasure:
     erasure = _erase(lead, actor, timezone.now())
     audit.record(actor, "lead_erased", lead, company=erasure.company)
     _remember(erasure)

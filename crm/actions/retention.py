@@ -11,9 +11,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm import audit, signals
-from crm.actions import erase
+from crm.actions import erase, merge
 from crm.actor import SYSTEM, Actor
-from crm.models import Company, IdempotencyRecord, Lead, Retention
+from crm.models import Company, IdempotencyRecord, Lead, Merge, Retention
 from crm.tenancy import company_scope
 
 ANSWERS_KEPT_FOR = timedelta(hours=24)
@@ -29,15 +29,19 @@ class Outlived:
     leads: int = 0
     conversions: int = 0
     answers: int = 0
+    merges: int = 0
 
     def __add__(self, other: Outlived) -> Outlived:
         return Outlived(
-            self.leads + other.leads, self.conversions + other.conversions, self.answers + other.answers
+            self.leads + other.leads,
+            self.conversions + other.conversions,
+            self.answers + other.answers,
+            self.merges + other.merges,
         )
 
     @property
     def is_something(self) -> bool:
-        return bool(self.leads or self.conversions or self.answers)
+        return bool(self.leads or self.conversions or self.answers or self.merges)
 
 
 def retention_of(company: Company) -> Retention:
@@ -81,12 +85,14 @@ def apply_retention(company: Company, *, dry_run: bool = False, now: datetime | 
             _leads(rules, now, dry_run=dry_run),
             _conversions(company, now - timedelta(days=rules.conversion_days), dry_run=dry_run),
             _answers(now, dry_run=dry_run),
+            _merges(company, now, dry_run=dry_run),
         )
         if found.is_something and not dry_run:
             changes: dict[str, tuple[object, object]] = {
                 "leads": (0, found.leads),
                 "conversions": (0, found.conversions),
                 "answers": (0, found.answers),
+                "merges": (0, found.merges),
             }
             with transaction.atomic():
                 audit.record(SYSTEM, "retention_run", company=company, changes=changes)
@@ -105,7 +111,10 @@ def _leads(rules: Retention, now: datetime, *, dry_run: bool) -> int:
     """Archived leads are erased, as if they had asked for it; each in a transaction of its own."""
     if rules.archived_lead_days is None:
         return 0
-    past = Lead.objects.filter(archived_at__lte=now - timedelta(days=rules.archived_lead_days))
+    # What a merge has put aside is not a person that was let go: they live on in the survivor.
+    past = Lead.objects.filter(
+        archived_at__lte=now - timedelta(days=rules.archived_lead_days), merged_into=None
+    )
     if dry_run:
         return past.count()
     count = 0
@@ -126,3 +135,8 @@ def _conversions(company: Company, before: datetime, *, dry_run: bool) -> int:
 def _answers(now: datetime, *, dry_run: bool) -> int:
     past = IdempotencyRecord.objects.filter(created_at__lte=now - ANSWERS_KEPT_FOR)
     return past.count() if dry_run else past.delete()[0]
+
+
+def _merges(company: Company, now: datetime, *, dry_run: bool) -> int:
+    """What was kept so that a merge could be undone."""
+    return Merge.objects.outlived(now).count() if dry_run else merge.finish_merges(company, now)

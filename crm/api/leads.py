@@ -8,7 +8,7 @@ from typing import Any, cast
 import django_filters
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -21,6 +21,7 @@ from crm import search
 from crm.access import Ability
 from crm.actions import erase as erasing
 from crm.actions import leads as actions
+from crm.actions import merge as merging
 from crm.actions.leads import EmailEntry, LeadChanges, PhoneEntry
 from crm.api import filters
 from crm.api.base import SEARCHABLE, CompanyViewSet
@@ -29,6 +30,7 @@ from crm.api.fields import (
     Member,
     Moment,
     NothingSerializer,
+    Record,
     StrictSerializer,
     Text,
     TrueFalse,
@@ -193,6 +195,12 @@ class ErasureSerializer(serializers.Serializer[Any]):
     completed_at = Moment(allow_null=True)
 
 
+class MergeSerializer(StrictSerializer):
+    """Into which lead this one is merged."""
+
+    into = Record("lead", "leads")
+
+
 class LeadFilters(django_filters.FilterSet):
     status = filters.KeyFilter(LeadStatus)
     type = filters.KeyFilter(LeadType, field_name="lead_type")
@@ -259,6 +267,8 @@ class LeadViewSet(CompanyViewSet):
         changes = self.changes()
         known = self._known(changes)
         if known is not None:
+            if known.external_id:  # known by the id of a lead that was merged into it, perhaps: it keeps its own
+                changes["external_id"] = known.external_id
             return self._update(known, changes)
         try:
             return self._create(changes)
@@ -307,6 +317,22 @@ class LeadViewSet(CompanyViewSet):
         erasure.refresh_from_db()
         return Response(ErasureSerializer(erasure).data, status=200 if erasure.completed_at else 202)
 
+    @extend_schema(
+        request=MergeSerializer,
+        responses={200: OpenApiResponse(LeadSerializer, "The lead that both are now.")},
+    )
+    @action(detail=True, methods=["post"])
+    def merge(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Make this lead and another one: `into` gets its addresses, deals, timeline and conversions, keeps its own
+        words and the earliest dates, and this id is a 404 from then on. It can be undone on the page for 30 days."""
+        loser = self.get_object()
+        survivor = self.body(MergeSerializer)["into"]
+        merging.merge_leads(survivor, loser, self.actor)
+        return self.shown(survivor)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "leads": self.principal.leads}
+
     def changes(self, **options: Any) -> dict[str, Any]:
         changes = super().changes(**options)
         changes.pop("custom", None)
@@ -315,7 +341,10 @@ class LeadViewSet(CompanyViewSet):
 
     def _known(self, changes: dict[str, Any]) -> Lead | None:
         external_id = changes.get("external_id")
-        return self.principal.leads().filter(external_id=external_id).first() if external_id else None
+        if not external_id:
+            return None
+        known = Q(external_id=external_id) | Q(merged_from__external_id=external_id)
+        return self.principal.leads().filter(known).first()
 
     def _create(self, changes: dict[str, Any]) -> Response:
         _check_identity(changes)

@@ -21,6 +21,7 @@ from crm.models.lead import (
     StatusCategory,
     Tag,
 )
+from crm.models.merge import Merge
 from crm.models.organization import Organization
 from crm.models.person import Membership, Role, User
 from crm.models.pipeline import Pipeline, Stage, StageKind
@@ -51,6 +52,7 @@ __all__ = [
     "LeadType",
     "LeadWebsite",
     "Membership",
+    "Merge",
     "Organization",
     "Pipeline",
     "Priority",

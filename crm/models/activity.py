@@ -24,6 +24,8 @@ class ActivityKind(models.TextChoices):
     CONSENT = "consent", "Consent changed"
     ARCHIVED = "archived", "Archived"
     TASK = "task", "Task"
+    MERGED = "merged", "Merged"
+    UNMERGED = "unmerged", "Merge undone"
 
 
 class Activity(TenantModel):

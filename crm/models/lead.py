@@ -156,6 +156,15 @@ class Lead(TenantModel):
     status_since = models.DateTimeField(default=timezone.now, editable=False)
     last_touch_at = models.DateTimeField(default=timezone.now, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    merged_into = models.ForeignKey(
+        "crm.Lead",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="merged_from",
+        help_text="The lead that has taken this one's place; it is archived, and gone after 30 days.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

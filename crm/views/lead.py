@@ -15,8 +15,10 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from crm import panels
 from crm.access import Ability, Principal
 from crm.actions import leads as actions
+from crm.actions.merge import last_merge
 from crm.actions.timeline import add_note
 from crm.countries import COUNTRIES
+from crm.duplicates import duplicates_of
 from crm.errors import Conflict
 from crm.forms import LeadForm, NoteForm, show_refusal
 from crm.frame import Toast
@@ -43,6 +45,8 @@ def lead_or_404(request: PageRequest, pk: UUID) -> Lead:
 @member_page
 def lead_page(request: PageRequest, pk: UUID) -> HttpResponse:
     """Everything about one person."""
+    if survivor := request.principal.leads().filter(merged_from=pk).first():
+        return redirect("lead", survivor.pk)  # old links find whoever they are now
     return _page(request, lead_or_404(request, pk), NoteForm())
 
 
@@ -64,6 +68,8 @@ def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -
         "owners": list(principal.assignees()),
         "may_hand_over": principal.may_assign(None),
         "consents": Consent.choices,
+        "duplicates": duplicates_of(principal, lead),
+        "merge": last_merge(lead),
         "may_delete": principal.can(Ability.DELETE),
         "may_erase": principal.can(Ability.MANAGE),
     }

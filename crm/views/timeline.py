@@ -37,6 +37,8 @@ ICONS: Final[dict[str, str]] = {
     ActivityKind.CONSENT: "check-badge",
     ActivityKind.ARCHIVED: "archive-box",
     ActivityKind.TASK: "check-circle",
+    ActivityKind.MERGED: "user-plus",
+    ActivityKind.UNMERGED: "arrow-uturn-left",
 }
 WRITTEN: Final[dict[str, str]] = {
     ActivityKind.NOTE: "wrote a note",
@@ -157,6 +159,10 @@ def _sentence(activity: Activity, subject: Lead | Deal) -> SafeString | str:
         return "took it out of the lists"
     if activity.kind == ActivityKind.TASK:
         return _task(activity, about)
+    if activity.kind == ActivityKind.MERGED:
+        return format_html("merged <b>{}</b> into this lead", activity.old)
+    if activity.kind == ActivityKind.UNMERGED:
+        return format_html("undid the merge with <b>{}</b>", activity.old)
     return _difference(activity, about)
 
 

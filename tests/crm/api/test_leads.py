@@ -388,3 +388,38 @@ def test_a_page_costs_the_same_queries_however_long(
     api.get("tags/")  # the first use of a key in a day is noted
     with django_assert_num_queries(5):  # the key; leads; their e-mails, phones and tags
         assert len(api.get("leads/").json()["results"]) == rows
+
+
+# --- merge
+
+
+def test_a_merge_answers_with_the_survivor(company: Company, api: Api) -> None:
+    survivor = LeadFactory(company=company, email="stays@customer.test")
+    loser = LeadFactory(company=company, email="goes@customer.test", external_id="old-1")
+    answer = api.post(f"leads/{loser.pk}/merge/", {"into": str(survivor.pk)})
+    assert answer.status_code == 200
+    assert answer.json()["id"] == str(survivor.pk)
+    assert [each["email"] for each in answer.json()["emails"]] == [
+        "stays@customer.test",
+        "goes@customer.test",
+    ]
+    assert api.get(f"leads/{loser.pk}/").status_code == 404
+    assert api.post(f"leads/{loser.pk}/merge/", {"into": str(survivor.pk)}).status_code == 404
+
+
+def test_an_external_id_of_the_merged_finds_the_survivor(company: Company, api: Api) -> None:
+    survivor = LeadFactory(company=company, external_id="new-1")
+    loser = LeadFactory(company=company, external_id="old-1")
+    api.post(f"leads/{loser.pk}/merge/", {"into": str(survivor.pk)})
+    answer = api.post("leads/", {"external_id": "old-1", "title": "COO"})
+    assert (answer.status_code, answer.json()["id"]) == (200, str(survivor.pk))
+    assert answer.json()["external_id"] == "new-1"
+
+
+@pytest.mark.parametrize("into", ["x", "00000000-0000-0000-0000-000000000000", None, "itself"])
+def test_a_lead_to_merge_into_must_be_there(company: Company, api: Api, into: str | None) -> None:
+    lead = LeadFactory(company=company)
+    wanted = str(lead.pk) if into == "itself" else into
+    answer = api.post(f"leads/{lead.pk}/merge/", {"into": wanted})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["attr"] == "into"

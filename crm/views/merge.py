@@ -1,0 +1,146 @@
+"""Two leads beside each other, and the merge that makes one of them; and its undo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from crm.access import Principal
+from crm.actions import merge as actions
+from crm.actions.merge import CHOICES, Choice
+from crm.countries import COUNTRIES
+from crm.duplicates import duplicates_of
+from crm.errors import Conflict
+from crm.frame import Toast, ToastAction
+from crm.models import Lead
+from crm.search import search_leads
+from crm.toasts import show_toast
+from crm.views.lead import lead_or_404
+from crm.views.page import PageRequest, actor_of, done, member_page, refused, sentence_of, status_of
+
+MOST_FOUND: Final = 20
+THEIRS: Final = "theirs"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A field in which the two differ; `is_theirs` if the word of the one that goes is chosen."""
+
+    name: str
+    label: str
+    ours: str
+    theirs: str
+    is_theirs: bool
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def lead_merge(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Choose the other one, then look at both and choose field by field; the lead in the address stays."""
+    survivor = lead_or_404(request, pk)
+    other = (request.POST if request.method == "POST" else request.GET).get("with", "")
+    if not other and request.method != "POST":
+        return _choose(request, survivor)
+    loser = lead_or_404(request, _id_of(other))
+    if request.method != "POST":
+        return _compare(request, survivor, loser)
+    take = [choice.name for choice in CHOICES if request.POST.get(choice.name) == THEIRS]
+    try:
+        actions.merge_leads(survivor, loser, actor_of(request), take=take)
+    except (ValidationError, Conflict) as refusal:
+        return _compare(request, survivor, loser, sentence_of(refusal), status_of(refusal))
+    undo = ToastAction("Undo", reverse("lead_unmerge", args=[pk]), "z")
+    show_toast(request, Toast("The two leads are one now.", actions=(undo,), seconds=20))
+    return redirect("lead", survivor.pk)
+
+
+@require_POST
+@member_page
+def lead_unmerge(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Make two of the one again."""
+    survivor = lead_or_404(request, pk)
+    url = reverse("lead", args=[pk])
+    merge = actions.last_merge(survivor)
+    if merge is None:
+        return refused(request, Conflict("There is no merge that could be undone.", code="none"), url)
+    try:
+        loser = actions.undo_merge(merge, actor_of(request))
+    except Conflict as refusal:
+        return refused(request, refusal, url)
+    return done(request, f"{loser} is a lead of its own again.", url)
+
+
+def _id_of(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        return UUID(int=0)  # nobody's
+
+
+def _choose(request: PageRequest, survivor: Lead) -> HttpResponse:
+    search = " ".join(request.GET.get("search", "").split())
+    found: list[Lead] = []
+    if search:
+        leads = search_leads(request.principal.leads(), search).exclude(pk=survivor.pk)
+        found = list(leads.for_list()[:MOST_FOUND])
+    context = {
+        "lead": survivor,
+        "search": search,
+        "found": found,
+        "duplicates": duplicates_of(request.principal, survivor),
+    }
+    return render(request, "crm/lead_merge_choose.html", context)
+
+
+def _compare(
+    request: PageRequest, survivor: Lead, loser: Lead, refusal: str = "", status: int = 200
+) -> HttpResponse:
+    chosen = actions.suggested(survivor, loser)
+    rows = [_row(choice, survivor, loser, choice.name in chosen) for choice in CHOICES]
+    context = {
+        "lead": survivor,
+        "other": loser,
+        "rows": [row for row in rows if row.ours != row.theirs],
+        "same": [row for row in rows if row.ours == row.theirs and row.ours],
+        "kept": _beside(_belongings(request.principal, survivor), _belongings(request.principal, loser)),
+        "refusal": refusal,
+    }
+    return render(request, "crm/lead_merge.html", context, status=status)
+
+
+def _row(choice: Choice, survivor: Lead, loser: Lead, is_theirs: bool) -> Row:
+    return Row(choice.name, choice.words, _words(choice, survivor), _words(choice, loser), is_theirs)
+
+
+def _words(choice: Choice, lead: Lead) -> str:
+    """What a reader sees of a choice; "" for nothing."""
+    if choice.name == "campaign":
+        return next((value for value in (getattr(lead, column) for column in choice.columns) if value), "")
+    if choice.name == "country_code":
+        return COUNTRIES.get(lead.country_code, lead.country_code)
+    return str(getattr(lead, choice.name) or "")
+
+
+def _belongings(principal: Principal, lead: Lead) -> dict[str, list[str]]:
+    """What both keep, so that there is nothing to choose."""
+    return {
+        "E-mail": [email.address for email in lead.emails.all()],
+        "Phone": [phone.number for phone in lead.phones.all()],
+        "Website": [website.url for website in lead.websites.all()],
+        "Tags": [tag.name for tag in lead.tags.all()],
+        "Deals": [deal.title for deal in principal.deals().filter(lead=lead)[:MOST_FOUND]],
+    }
+
+
+def _beside(
+    ours: dict[str, list[str]], theirs: dict[str, list[str]]
+) -> list[tuple[str, list[str], list[str]]]:
+    """The same for both, without what neither has."""
+    return [(label, words, theirs[label]) for label, words in ours.items() if words or theirs[label]]
