@@ -46,8 +46,8 @@ def lead_merge(request: PageRequest, pk: UUID) -> HttpResponse:
     """Choose the other one, then look at both and choose field by field; the lead in the address stays."""
     survivor = lead_or_404(request, pk)
     other = (request.POST if request.method == "POST" else request.GET).get("with", "")
-    if not other and request.method != "POST":
-        return _choose(request, survivor)
+    if not other:
+        return _choose(request, survivor, status=422 if request.method == "POST" else 200)
     loser = lead_or_404(request, _id_of(other))
     if request.method != "POST":
         return _compare(request, survivor, loser)
@@ -84,7 +84,7 @@ def _id_of(text: str) -> UUID:
         return UUID(int=0)  # nobody's
 
 
-def _choose(request: PageRequest, survivor: Lead) -> HttpResponse:
+def _choose(request: PageRequest, survivor: Lead, status: int) -> HttpResponse:
     search = " ".join(request.GET.get("search", "").split())
     found: list[Lead] = []
     if search:
@@ -96,7 +96,7 @@ def _choose(request: PageRequest, survivor: Lead) -> HttpResponse:
         "found": found,
         "duplicates": duplicates_of(request.principal, survivor),
     }
-    return render(request, "crm/lead_merge_choose.html", context)
+    return render(request, "crm/lead_merge_choose.html", context, status=status)
 
 
 def _compare(

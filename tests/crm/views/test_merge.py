@@ -109,9 +109,15 @@ def test_a_refusal_says_why_and_merges_nothing(alice: Browser, lead: Lead) -> No
     assert "no merge that could be undone" in alice.said()
 
 
-@pytest.mark.parametrize("other", ["", "x", str(uuid4())])
+@pytest.mark.parametrize("other", ["x", str(uuid4())])
 def test_nobody_to_merge_with_is_not_found(alice: Browser, lead: Lead, other: str) -> None:
     assert alice.post("lead_merge", lead.pk, **{"with": other}).status_code == 404
+
+
+def test_without_the_other_one_the_page_asks_for_it(alice: Browser, lead: Lead) -> None:
+    answer = alice.post("lead_merge", lead.pk)
+    assert answer.status_code == 422
+    assert "Merge Annika Sorensen with…" in answer.content.decode()
 
 
 def test_an_agent_merges_own_leads_only(
