@@ -25,6 +25,7 @@ from crm.actor import Actor
 from crm.errors import Conflict
 from crm.models import (
     Company,
+    Consent,
     Deal,
     DealPerson,
     Lead,
@@ -154,7 +155,10 @@ def undo_merge(merge: Merge, actor: Actor) -> Lead:
     timeline.record(loser, ActivityKind.UNMERGED, actor, now, old=str(survivor.full_name))
     audit.record(actor, "merge_undone", survivor, company=survivor.company, changes={"lead": (loser, None)})
     signals.merge_undone.send(sender=Lead, fact=MergeFact(survivor, loser, now, kept))
-    _tell_of_consent(survivor, before, actor, now)
+    if (
+        survivor.consent != Consent.DENIED
+    ):  # who had said no before the merge is asked again at each sending anyway
+        _tell_of_consent(survivor, before, actor, now)
     return loser
 
 

@@ -267,7 +267,9 @@ class LeadViewSet(CompanyViewSet):
         changes = self.changes()
         known = self._known(changes)
         if known is not None:
-            if known.external_id:  # known by the id of a lead that was merged into it, perhaps: it keeps its own
+            if (
+                known.external_id
+            ):  # known by the id of a lead that was merged into it, perhaps: it keeps its own
                 changes["external_id"] = known.external_id
             return self._update(known, changes)
         try:
