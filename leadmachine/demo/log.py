@@ -33,7 +33,7 @@ from capi.sandbox import SANDBOX_TOKEN
 from capi.wording import sentence
 from crm.currencies import in_minor_digits
 from crm.models import User
-from leadmachine.demo.bulk import Table
+from crm.mass_insert import Table
 from leadmachine.demo.world import Fact, World
 
 CONNECTED = timedelta(days=110)

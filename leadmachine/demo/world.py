@@ -39,7 +39,7 @@ from crm.models import (
 )
 from crm.models.activity import ActivityKind
 from leadmachine.demo import cast
-from leadmachine.demo.bulk import Table
+from crm.mass_insert import Table
 
 
 @dataclass(frozen=True)

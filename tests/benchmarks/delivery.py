@@ -28,7 +28,7 @@ from crm.actor import Actor
 from crm.models import Company, Lead, LeadEmail, LeadStatus
 from crm.tenancy import company_scope
 from leadmachine import env
-from leadmachine.demo.bulk import Table
+from crm.mass_insert import Table
 from tests.benchmarks import naive
 from tests.benchmarks.load import percentile
 from tests.benchmarks.stage import Stage

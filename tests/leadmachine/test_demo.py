@@ -36,7 +36,7 @@ from crm.models import (
 )
 from crm.tenancy import company_scope
 from leadmachine import demo
-from leadmachine.demo import bulk
+from crm import mass_insert as bulk
 from tests.factories import SHELL, LeadFactory
 
 pytestmark = pytest.mark.django_db
