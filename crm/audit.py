@@ -73,6 +73,8 @@ ACTIONS: dict[str, str] = {
     "merge_undone": "Undid a merge",
     "lead_erased": "Erased a lead",
     "lead_exported": "Exported a lead",
+    "leads_exported": "Exported leads",
+    "deals_exported": "Exported deals",
     "consent_changed": "Changed a lead's consent",
     "retention_changed": "Changed how long data is kept",
     "retention_run": "Removed data past its time",

@@ -17,6 +17,7 @@ from crm.views.deal import (
     deal_win,
 )
 from crm.views.deals import deals
+from crm.views.exports import deals_export, leads_export
 from crm.views.home import home
 from crm.views.lead import (
     lead_archive,
@@ -80,6 +81,7 @@ urlpatterns = [
     path("settings/audit/", audit_entries, name="settings_audit"),
     path("settings/audit/export/", audit_export, name="settings_audit_export"),
     path("leads/", leads, name="leads"),
+    path("leads/export/", leads_export, name="leads_export"),
     path("leads/new/", lead_new, name="lead_new"),
     path("leads/<uuid:pk>/", lead_page, name="lead"),
     path("leads/<uuid:pk>/edit/", lead_edit, name="lead_edit"),
@@ -93,6 +95,7 @@ urlpatterns = [
     path("leads/<uuid:pk>/merge/", lead_merge, name="lead_merge"),
     path("leads/<uuid:pk>/merge/undo/", lead_unmerge, name="lead_unmerge"),
     path("deals/", deals, name="deals"),
+    path("deals/export/", deals_export, name="deals_export"),
     path("deals/new/", deal_new, name="deal_new"),
     path("deals/<uuid:pk>/", deal_page, name="deal"),
     path("deals/<uuid:pk>/edit/", deal_edit, name="deal_edit"),

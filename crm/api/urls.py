@@ -10,6 +10,7 @@ from crm.api.base import UnknownRoute
 from crm.api.company import CompanyDetail, MemberViewSet, PipelineViewSet, StatusViewSet, TagViewSet
 from crm.api.deals import DealViewSet
 from crm.api.docs import DocsView, SchemaView
+from crm.api.exports import Exports
 from crm.api.leads import LeadViewSet
 from crm.api.tasks import TaskViewSet
 
@@ -25,6 +26,7 @@ router.register("members", MemberViewSet, basename="api-member")
 urlpatterns: list[URLPattern | URLResolver] = [
     *router.urls,
     path("company/", CompanyDetail.as_view(), name="api-company"),
+    path("exports/", Exports.as_view(), name="api-export"),
     *(route for routes in panels.api_routes for route in routes()),
     path("schema/", SchemaView.as_view(), name="api-schema"),
     path("docs/", DocsView.as_view(url_name="api-schema"), name="api-docs"),

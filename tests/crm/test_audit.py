@@ -230,6 +230,8 @@ TESTED_IN: dict[str, str] = {
     "recovery_code_used": "tests/crm/test_audit.py",
     "login_connected": "tests/crm/test_audit.py",
     "login_disconnected": "tests/crm/test_audit.py",
+    "leads_exported": "tests/crm/test_exporting.py",
+    "deals_exported": "tests/crm/api/test_exports.py",
     "backup_made": "tests/leadmachine/test_backup.py",
     "backup_restored": "tests/leadmachine/test_backup.py",
     "member_invited": "tests/crm/actions/test_invitations.py",

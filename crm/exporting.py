@@ -1,0 +1,276 @@
+"""Exports of leads and deals: everything that a filter found, as CSV or XLSX, in flat memory.
+
+The file is written to the disk first and sent then, so that its name can say how many records are in it, and so that
+nobody takes half a file for a whole one. It has no name on the disk: it is gone when it was sent, or when we crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any, Final
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from crm import audit
+from crm.access import Principal
+from crm.actor import Actor
+from crm.currencies import CURRENCIES
+from crm.models import (
+    DealQuerySet,
+    LeadEmail,
+    LeadPhone,
+    LeadQuerySet,
+    LeadTag,
+    LeadWebsite,
+)
+from crm.spreadsheets import XLSX_ROWS, csv_lines, write_xlsx
+
+FORMATS: Final = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_AT_ONCE = 2000
+
+# What hangs on the records of a chunk, by the record's key: a text for each.
+Hanging = Mapping[UUID, str]
+Look = Callable[[Collection[UUID]], Hanging]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of an export: a path of fields, or `look`, which reads what hangs on the record at the path.
+
+    `is_shown`: the list on the page has it, too. `shape` takes the values of all `paths`.
+    """
+
+    label: str
+    path: str
+    is_shown: bool = False
+    look: Look | None = None
+    more: tuple[str, ...] = ()
+    shape: Callable[..., object] | None = None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (self.path, *self.more)
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file that is ready to be sent, at its beginning."""
+
+    file: IO[bytes]
+    name: str
+    content_type: str
+    count: int
+
+
+def export_leads(
+    principal: Principal, actor: Actor, leads: LeadQuerySet, *, kind: str, every_column: bool
+) -> Export:
+    """These leads in this order. `kind` is csv or xlsx; without `every_column`, the columns of the list."""
+    return _export("leads", leads, _chosen(LEAD_COLUMNS, every_column), kind, principal, actor)
+
+
+def export_deals(
+    principal: Principal, actor: Actor, deals: DealQuerySet, *, kind: str, every_column: bool
+) -> Export:
+    """These deals in this order, as `export_leads`."""
+    return _export("deals", deals, _chosen(DEAL_COLUMNS, every_column), kind, principal, actor)
+
+
+def most_rows(kind: str) -> int | None:
+    """How many records such a file can hold beside its head; None if any number."""
+    return XLSX_ROWS - 1 if kind == "xlsx" else None
+
+
+def _chosen(columns: tuple[Column, ...], every_column: bool) -> list[Column]:
+    return [column for column in columns if every_column or column.is_shown]
+
+
+def _export(
+    noun: str, records: QuerySet[Any], columns: list[Column], kind: str, principal: Principal, actor: Actor
+) -> Export:
+    folder = Path(settings.DATA_DIR) / "exports"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = TemporaryFile(dir=folder)  # noqa: SIM115  whoever sends it closes it
+    try:
+        count = _write(file, _rows(records, columns), kind)
+        with transaction.atomic():
+            changes: dict[str, tuple[object, object]] = {"count": (None, count), "kind": (None, kind)}
+            audit.record(actor, f"{noun}_exported", company=principal.company, changes=changes)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    name = f"{noun}-{timezone.localdate():%Y-%m-%d}-{count}-rows.{kind}"
+    return Export(file, name, FORMATS[kind], count)
+
+
+def _rows(records: QuerySet[Any], columns: list[Column]) -> Iterator[list[object]]:
+    """The head, then each record. Values, not instances, which took four times as long."""
+    yield [column.label for column in columns]
+    paths = list(dict.fromkeys(path for column in columns for path in column.paths))
+    values = iter(records.values_list(*paths).iterator(chunk_size=_AT_ONCE))
+    while chunk := list(islice(values, _AT_ONCE)):
+        cells = [_cells_of(column, chunk, [paths.index(path) for path in column.paths]) for column in columns]
+        yield from (list(row) for row in zip(*cells, strict=True))
+
+
+def _cells_of(column: Column, chunk: Sequence[Sequence[Any]], places: list[int]) -> list[object]:
+    first = places[0]
+    if column.look:
+        hanging = column.look([row[first] for row in chunk if row[first]])
+        return [hanging.get(row[first], "") for row in chunk]
+    if column.shape:
+        return [column.shape(*(row[place] for place in places)) for row in chunk]
+    return [_plain(row[first]) for row in chunk]
+
+
+def _plain(value: object) -> object:
+    """As a spreadsheet and an import read it: times in the company's zone, without letters between."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, datetime):
+        return timezone.localtime(value).strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
+
+
+def _write(file: IO[bytes], rows: Iterable[list[object]], kind: str) -> int:
+    counted = _Counted(rows)
+    if kind == "xlsx":
+        write_xlsx(file, counted)
+    else:
+        for line in csv_lines(counted):
+            file.write(line.encode())
+    return counted.count - 1
+
+
+class _Counted:
+    """Passes rows on and knows how many there were."""
+
+    def __init__(self, rows: Iterable[list[object]]) -> None:
+        self._rows = rows
+        self.count = 0
+
+    def __iter__(self) -> Iterator[list[object]]:
+        for row in self._rows:
+            self.count += 1
+            yield row
+
+
+def _joined(pairs: Iterable[tuple[UUID, str]]) -> Hanging:
+    found: dict[UUID, str] = {}
+    for pk, text in pairs:
+        found[pk] = f"{found[pk]}; {text}" if pk in found else text
+    return found
+
+
+def _emails(leads: Collection[UUID]) -> Hanging:
+    rows = LeadEmail.objects.filter(lead__in=leads, is_primary=True).order_by()
+    return dict(rows.values_list("lead_id", "address"))
+
+
+def _further_emails(leads: Collection[UUID]) -> Hanging:
+    rows = LeadEmail.objects.filter(lead__in=leads, is_primary=False).order_by("lead", "position", "id")
+    return _joined(rows.values_list("lead_id", "address"))
+
+
+def _phones(leads: Collection[UUID]) -> Hanging:
+    rows = LeadPhone.objects.filter(lead__in=leads).order_by("lead", "position", "id")
+    return _joined(rows.values_list("lead_id", "number"))
+
+
+def _websites(leads: Collection[UUID]) -> Hanging:
+    rows = LeadWebsite.objects.filter(lead__in=leads).order_by("lead", "position", "id")
+    return _joined(rows.values_list("lead_id", "url"))
+
+
+def _tags(leads: Collection[UUID]) -> Hanging:
+    rows = LeadTag.objects.filter(lead__in=leads).order_by("lead", "tag__name")
+    return _joined(rows.values_list("lead_id", "tag__name"))
+
+
+def _amount(amount: Decimal | None, currency: str) -> str:
+    """With the currency's own digits after the point; the column has four."""
+    if amount is None:
+        return ""
+    digits = CURRENCIES.get(currency, 4)
+    return format(amount.quantize(Decimal(1).scaleb(-digits)), "f")
+
+
+def _full_name(first: str | None, last: str | None) -> str:
+    return f"{first or ''} {last or ''}".strip()
+
+
+# The labels are those that an import finds by itself.
+LEAD_COLUMNS: Final = (
+    Column("Lead ID", "pk"),
+    Column("First name", "first_name", True),
+    Column("Last name", "last_name", True),
+    Column("Title", "title", True),
+    Column("Organization", "organization__name", True),
+    Column("E-mail", "pk", True, look=_emails),
+    Column("Further e-mails", "pk", look=_further_emails),
+    Column("Phone", "pk", look=_phones),
+    Column("Website", "pk", look=_websites),
+    Column("Country", "country_code"),
+    Column("Status", "status__name", True),
+    Column("Type", "lead_type__name", True),
+    Column("Source", "source", True),
+    Column("Owner", "owner__email", True),
+    Column("Tags", "pk", look=_tags),
+    Column("Last touch", "last_touch_at", True),
+    Column("Created", "occurred_at"),
+    Column("Qualified", "qualified_at"),
+    Column("In this status since", "status_since"),
+    Column("Consent", "consent"),
+    Column("Consent source", "consent_source"),
+    Column("Consent given", "consent_at"),
+    Column("External ID", "external_id"),
+    Column("LinkedIn click id", "li_fat_id"),
+    Column("UTM source", "utm_source"),
+    Column("UTM medium", "utm_medium"),
+    Column("UTM campaign", "utm_campaign"),
+    Column("UTM term", "utm_term"),
+    Column("UTM content", "utm_content"),
+    Column("Referrer", "referrer"),
+    Column("Landing page", "landing_page"),
+    Column("Test lead", "is_test"),
+)
+DEAL_COLUMNS: Final = (
+    Column("Deal ID", "pk"),
+    Column("Deal", "title", True),
+    Column("Organization", "organization__name", True),
+    Column("Lead", "lead__first_name", True, more=("lead__last_name",), shape=_full_name),
+    Column("Lead e-mail", "lead_id", look=_emails),
+    Column("Amount", "amount", True, more=("currency",), shape=_amount),
+    Column("Currency", "currency", True),
+    Column("Pipeline", "pipeline__name"),
+    Column("Stage", "stage__name", True),
+    Column("Status", "status", True),
+    Column("Owner", "owner__email", True),
+    Column("Expected close", "expected_close", True),
+    Column("Next step", "next_step", True),
+    Column("Next step on", "next_step_on"),
+    Column("In this stage since", "stage_since"),
+    Column("Created", "occurred_at"),
+    Column("Won", "won_at"),
+    Column("Lost", "lost_at"),
+    Column("Close reason", "close_reason"),
+    Column("External ID", "external_id"),
+)
