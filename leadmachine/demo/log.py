@@ -32,8 +32,8 @@ from capi.recording import SETTLING
 from capi.sandbox import SANDBOX_TOKEN
 from capi.wording import sentence
 from crm.currencies import in_minor_digits
-from crm.models import User
 from crm.mass_insert import Table
+from crm.models import User
 from leadmachine.demo.world import Fact, World
 
 CONNECTED = timedelta(days=110)

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.utils.text import slugify
 
 from capi.models import CrmEvent
+from crm.mass_insert import Table
 from crm.models import (
     Activity,
     Company,
@@ -39,7 +40,6 @@ from crm.models import (
 )
 from crm.models.activity import ActivityKind
 from leadmachine.demo import cast
-from crm.mass_insert import Table
 
 
 @dataclass(frozen=True)

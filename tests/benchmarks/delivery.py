@@ -25,10 +25,10 @@ from capi.sandbox import SANDBOX_TOKEN
 from crm.actions import companies as company_actions
 from crm.actions import leads as lead_actions
 from crm.actor import Actor
+from crm.mass_insert import Table
 from crm.models import Company, Lead, LeadEmail, LeadStatus
 from crm.tenancy import company_scope
 from leadmachine import env
-from crm.mass_insert import Table
 from tests.benchmarks import naive
 from tests.benchmarks.load import percentile
 from tests.benchmarks.stage import Stage

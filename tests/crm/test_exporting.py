@@ -11,9 +11,9 @@ import openpyxl
 import pytest
 from django.test import Client
 
+from crm.mass_insert import Table
 from crm.models import AuditEntry, Company, Lead, LeadStatus, User
 from crm.spreadsheets import write_xlsx
-from crm.mass_insert import Table
 from tests.crm.views.conftest import Browser
 from tests.factories import DealFactory, LeadFactory, UserFactory
 

@@ -21,6 +21,7 @@ from capi import payload
 from capi.models import Attempt, Connection, ConversionEvent, CrmEvent, Delivery, Rule, Status
 from capi.sandbox.running import RunningSandbox
 from capi.wording import SENTENCES
+from crm import mass_insert as bulk
 from crm.actions import deals, leads
 from crm.models import (
     Activity,
@@ -36,7 +37,6 @@ from crm.models import (
 )
 from crm.tenancy import company_scope
 from leadmachine import demo
-from crm import mass_insert as bulk
 from tests.factories import SHELL, LeadFactory
 
 pytestmark = pytest.mark.django_db
