@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from capi import erasing, holds, merging, nudge
 from capi.models import ConversionEvent, CrmEvent
-from capi.recording import Occasion, cancel_waiting, record
+from capi.recording import Occasion, cancel_waiting, record_all
 from crm import signals
 from crm.models import Company, Consent, Erasure, Lead
 from crm.signals import DealFact, LeadFact, MergeFact
@@ -104,10 +104,12 @@ def on_conversions_outlived(
 
 def _record_of_lead(event: CrmEvent, fact: LeadFact) -> None:
     if fact.reported:
-        record(Occasion(event, fact.lead.company, fact.at, fact.occurrence, fact.lead))
+        occasion = Occasion(event, fact.lead.company, fact.at, fact.occurrence, fact.lead)
+        signals.gather(record_all, occasion)
 
 
 def _record_of_deal(event: CrmEvent, fact: DealFact) -> None:
     # A deal without a lead is about nobody that LinkedIn could know.
     if fact.reported and fact.deal.lead is not None:
-        record(Occasion(event, fact.deal.company, fact.at, fact.occurrence, fact.deal.lead, fact.deal))
+        occasion = Occasion(event, fact.deal.company, fact.at, fact.occurrence, fact.deal.lead, fact.deal)
+        signals.gather(record_all, occasion)

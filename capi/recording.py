@@ -7,9 +7,11 @@ sent. A second recording of the same fact is a no-op, held by the unique event i
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -49,20 +51,35 @@ class Occasion:
 
 def record(occasion: Occasion) -> list[ConversionEvent]:
     """Record an event for each active rule that listens; returns those that are new."""
-    rules = [rule for rule in Rule.objects.listening_to(occasion.event) if not _was_reported(rule, occasion)]
-    if not rules:
+    return record_all([occasion])
+
+
+def record_all(occasions: Sequence[Occasion]) -> list[ConversionEvent]:
+    """As `record`, for many facts of one company in a fixed number of queries; returns the events that are new."""
+    told = [(rule, occasion) for occasion, rules in _listening(occasions) for rule in rules]
+    reported = _reported(told)
+    told = [(rule, occasion) for rule, occasion in told if _subject(rule, occasion) not in reported]
+    if not told:
         return []
     now = timezone.now()
     hold = _Hold.at_recording()
-    rows = [_row(rule, occasion, hold.of(rule), now) for rule in rules]
+    rows = [_row(rule, occasion, hold.of(rule), now) for rule, occasion in told]
     known = set(
         ConversionEvent.objects.filter(event_id__in=[row.event_id for row in rows]).values_list(
             "conversion_id", "event_id"
         )
     )
     ConversionEvent.objects.bulk_create(rows, ignore_conflicts=True)
-    nudge.on_commit(occasion.company.pk)
+    nudge.on_commit(occasions[0].company.pk)
     return [row for row in rows if (row.conversion_id, row.event_id) not in known]
+
+
+def _listening(occasions: Sequence[Occasion]) -> Iterator[tuple[Occasion, list[Rule]]]:
+    """Each fact with the rules that listen to it; these are asked for once for each kind of event."""
+    events = dict.fromkeys(occasion.event for occasion in occasions)
+    rules = {event: list(Rule.objects.listening_to(event)) for event in events}
+    for occasion in occasions:
+        yield occasion, rules[occasion.event]
 
 
 def reissue(event: ConversionEvent, rule: Rule, now: datetime) -> ConversionEvent | None:
@@ -199,14 +216,22 @@ def _event_id(rule: Rule, event: str, lead: Lead | None, deal: Deal | None, occu
     return payload.event_id(rule.company_id, rule.conversion_id, event, subject.pk, occurrence)
 
 
-def _was_reported(rule: Rule, occasion: Occasion) -> bool:
-    """Whether a `once` rule has told of this deal's outcome already; what was undone does not count."""
-    if rule.repeat != Repeat.ONCE or occasion.deal is None:
-        return False
+def _reported(told: Sequence[tuple[Rule, Occasion]]) -> set[tuple[UUID, str, UUID | None]]:
+    """The outcomes of deals that `once` rules have told of already; what was undone does not count."""
+    once = [(rule, occasion.deal) for rule, occasion in told if rule.repeat == Repeat.ONCE and occasion.deal]
+    if not once:
+        return set()
     earlier = ConversionEvent.objects.filter(
-        rule=rule, event=occasion.event, deal=occasion.deal, is_test=False
-    )
-    return earlier.exclude(status=Status.CANCELLED).exists()
+        rule__in={rule.pk for rule, _ in once}, deal__in={deal.pk for _, deal in once}, is_test=False
+    ).exclude(status=Status.CANCELLED)
+    return set(earlier.values_list("rule_id", "event", "deal_id"))
+
+
+def _subject(rule: Rule, occasion: Occasion) -> tuple[UUID, str, UUID | None] | None:
+    """What `_reported` knows an outcome by; None where telling twice is right."""
+    if rule.repeat != Repeat.ONCE or occasion.deal is None:
+        return None
+    return rule.pk, occasion.event, occasion.deal.pk
 
 
 def _test_row(rule: Rule, nonce: str, now: datetime) -> ConversionEvent:

@@ -117,6 +117,11 @@ class Principal:
         leads = Lead.objects.current()
         return leads if self._sees_all else leads.owned_by(self._user)
 
+    def leads_ever(self) -> LeadQuerySet:
+        """As `leads`, with the archived ones: those can be restored."""
+        leads = Lead.objects.all()
+        return leads if self._sees_all else leads.owned_by(self._user)
+
     def deals(self) -> DealQuerySet:
         """The deals this principal may see: agents their own, all others every one."""
         deals = Deal.objects.current()
@@ -152,6 +157,12 @@ class Principal:
         if self.user is None:
             raise PermissionError("Only a member has records of their own.")
         return self.user
+
+
+def principal_in(company: Company, user: User) -> Principal | None:
+    """A member as they are now, for what goes on without their request; None if they are no member any more."""
+    membership = Membership.objects.active().filter(user=user, company=company).first()
+    return Principal(company, user, membership.role) if membership and user.is_active else None
 
 
 def memberships_of(user: User) -> list[Membership]:

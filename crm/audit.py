@@ -7,7 +7,7 @@ and words from a fixed vocabulary. Everything else is written as “changed”.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -71,6 +71,9 @@ ACTIONS: dict[str, str] = {
     "lead_archived": "Archived a lead",
     "leads_merged": "Merged two leads",
     "merge_undone": "Undid a merge",
+    "lead_restored": "Restored a lead",
+    "deal_archived": "Archived a deal",
+    "deal_restored": "Restored a deal",
     "lead_erased": "Erased a lead",
     "lead_exported": "Exported a lead",
     "leads_exported": "Exported leads",
@@ -122,9 +125,26 @@ def record(
 
     Runs in the scope of `company`. Raises ValueError for an action that is not in the list.
     """
+    entry = _entry(actor, action, subject, company, changes or {})
+    entry.save()
+    return entry
+
+
+def record_each(actor: Actor, action: str, subjects: Iterable[models.Model], *, company: Company) -> None:
+    """Write the same action down for many records, a row each, in one query."""
+    AuditEntry.objects.bulk_create([_entry(actor, action, subject, company, {}) for subject in subjects])
+
+
+def _entry(
+    actor: Actor,
+    action: str,
+    subject: models.Model | None,
+    company: Company,
+    changes: Mapping[str, tuple[object, object]],
+) -> AuditEntry:
     if action not in ACTIONS:
         raise ValueError(f"{action!r} is not in the list of sensitive actions.")
-    return AuditEntry.objects.create(
+    return AuditEntry(
         company=company,
         actor_id=actor.user.pk if actor.user else None,
         actor_label="" if "@" in actor.label else actor.label[:80],
@@ -133,7 +153,7 @@ def record(
         action=action,
         subject_type=(subject._meta.model_name or "") if subject else "",
         subject_id=_id_of(subject),
-        changes=masked(changes or {}),
+        changes=masked(changes),
     )
 
 

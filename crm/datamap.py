@@ -214,6 +214,18 @@ register(
         rows=lambda lead: Q(subject_id=lead.pk),
     ),
     Table(
+        "crm.BulkRun",
+        "What was changed in many records at once, kept for 30 days",
+        mention="reason said",
+        plain="noun verb target state",
+    ),
+    Table(
+        "crm.BulkRow",
+        "What became of each record of such a change",
+        plain="outcome why",
+        rows=lambda lead: Q(lead=lead),
+    ),
+    Table(
         "admin.LogEntry",
         "What was changed in the admin panel",
         staff="object_repr change_message",

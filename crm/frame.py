@@ -100,3 +100,6 @@ class Toast:
     actions: tuple[ToastAction, ...] = ()
     seconds: int = 8
     """How long it stays. Failures stay until they are closed."""
+    url: str = ""
+    """Where more about it is, behind the words `url_text`."""
+    url_text: str = ""

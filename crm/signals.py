@@ -8,6 +8,9 @@ Most signals carry one keyword, `fact`.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -79,3 +82,37 @@ erasure_checked = Signal()  # `erasure`
 # Retention: a receiver strips what is kept of conversions that were settled `before` then, and returns how many; with
 # `dry_run` it only counts.
 conversions_outlived = Signal()  # `company`, `before`, `dry_run`
+
+
+# What receivers gathered since `together` was entered, by the function that will take it.
+_gathered: ContextVar[dict[Callable[[list[Any]], object], list[Any]] | None] = ContextVar(
+    "gathered", default=None
+)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Facts of many records in one transaction: what receivers `gather` meanwhile is done at the end, at once.
+
+    Still inside the transaction. Nothing of it is done if the block raises: then the facts are undone as well.
+    """
+    if _gathered.get() is not None:
+        yield
+        return
+    gathered: dict[Callable[[list[Any]], object], list[Any]] = {}
+    token = _gathered.set(gathered)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+    for do, things in gathered.items():
+        do(things)
+
+
+def gather(do: Callable[[list[Any]], object], thing: Any) -> None:
+    """Do it with this thing now; inside `together`, at its end with all of them in order."""
+    gathered = _gathered.get()
+    if gathered is None:
+        do([thing])
+    else:
+        gathered.setdefault(do, []).append(thing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from crm.actions import erase, retention
+from crm.actions import bulk_runs, erase, retention
 
 
 @shared_task
@@ -17,3 +17,9 @@ def finish_erasures() -> None:
 def apply_retention() -> None:
     """Each night: remove what every company has kept long enough."""
     retention.apply_everywhere()
+
+
+@shared_task
+def work_bulk_runs() -> None:
+    """Go on with the changes to many records that nobody is at."""
+    bulk_runs.work_everywhere()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.urls import path
 
+from crm.views.bulk import bulk_run, bulk_run_stop, bulk_run_undo, deals_bulk, leads_bulk
 from crm.views.company import switch_company
 from crm.views.deal import (
+    deal_archive,
     deal_edit,
     deal_lose,
     deal_move,
@@ -32,6 +34,7 @@ from crm.views.lead import (
 from crm.views.leads import leads
 from crm.views.merge import lead_merge, lead_unmerge
 from crm.views.privacy import lead_erase, lead_export
+from crm.views.recycle_bin import recycle_bin
 from crm.views.settings.audit import audit_entries, audit_export
 from crm.views.settings.page import settings_home
 from crm.views.settings.privacy import privacy, privacy_retention
@@ -82,6 +85,11 @@ urlpatterns = [
     path("settings/audit/export/", audit_export, name="settings_audit_export"),
     path("leads/", leads, name="leads"),
     path("leads/export/", leads_export, name="leads_export"),
+    path("leads/bulk/", leads_bulk, name="leads_bulk"),
+    path("bulk/<uuid:pk>/", bulk_run, name="bulk_run"),
+    path("bulk/<uuid:pk>/stop/", bulk_run_stop, name="bulk_run_stop"),
+    path("bulk/<uuid:pk>/undo/", bulk_run_undo, name="bulk_run_undo"),
+    path("recycle-bin/", recycle_bin, name="recycle_bin"),
     path("leads/new/", lead_new, name="lead_new"),
     path("leads/<uuid:pk>/", lead_page, name="lead"),
     path("leads/<uuid:pk>/edit/", lead_edit, name="lead_edit"),
@@ -96,6 +104,7 @@ urlpatterns = [
     path("leads/<uuid:pk>/merge/undo/", lead_unmerge, name="lead_unmerge"),
     path("deals/", deals, name="deals"),
     path("deals/export/", deals_export, name="deals_export"),
+    path("deals/bulk/", deals_bulk, name="deals_bulk"),
     path("deals/new/", deal_new, name="deal_new"),
     path("deals/<uuid:pk>/", deal_page, name="deal"),
     path("deals/<uuid:pk>/edit/", deal_edit, name="deal_edit"),
@@ -103,6 +112,7 @@ urlpatterns = [
     path("deals/<uuid:pk>/win/", deal_win, name="deal_win"),
     path("deals/<uuid:pk>/lose/", deal_lose, name="deal_lose"),
     path("deals/<uuid:pk>/reopen/", deal_reopen, name="deal_reopen"),
+    path("deals/<uuid:pk>/archive/", deal_archive, name="deal_archive"),
     path("deals/<uuid:pk>/note/", deal_note, name="deal_note"),
     path("deals/<uuid:pk>/people/", deal_person_add, name="deal_person_add"),
     path("tasks/", tasks, name="tasks"),

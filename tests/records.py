@@ -8,7 +8,7 @@ from capi.models import Connection, ConversionEvent
 from crm.actions import invitations, tasks
 from crm.actions.tasks import Step
 from crm.actor import SYSTEM
-from crm.models import Company, Membership, Pipeline, Tag, User
+from crm.models import BulkRun, Company, Membership, Pipeline, Tag, User
 from crm.tenancy import company_scope
 from tests.factories import DealFactory, LeadFactory, RuleFactory, connect
 
@@ -54,4 +54,11 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             "membership": Membership.objects.order_by("pk")[0],
             "invitation": invitation.row,
             "connection": Connection.objects.get(),
+            "bulkrun": _bulk_run(company, owner or Membership.objects.order_by("pk")[0].user),
         }
+
+
+def _bulk_run(company: Company, user: User) -> BulkRun:
+    return BulkRun.objects.create(
+        company=company, user=user, noun="lead", verb="tag", target=CANARY, said=f"Tagged {CANARY}"
+    )

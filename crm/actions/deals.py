@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from crm import cleaning, signals
-from crm.actions import timeline
+from crm.actions import bulk, timeline
 from crm.actions.owners import check_owner, default_owner
 from crm.actor import Actor
 from crm.errors import Conflict
@@ -206,13 +206,13 @@ def add_person(deal: Deal, lead: Lead, role: str, actor: Actor) -> DealPerson:
 @transaction.atomic
 def archive_deal(deal: Deal, actor: Actor) -> None:
     """Take a deal out of every list. Its history stays."""
-    deal = _locked(deal)
-    if deal.archived_at:
-        return
-    deal.archived_at = timezone.now()
-    deal.external_id = ""
-    deal.save(update_fields=["archived_at", "external_id", "updated_at"])
-    timeline.record(deal, ActivityKind.ARCHIVED, actor, deal.archived_at)
+    bulk.archive_deals(deal.company, [_locked(deal)], actor)
+
+
+@transaction.atomic
+def restore_deal(deal: Deal, actor: Actor) -> None:
+    """Put an archived deal back into the lists."""
+    bulk.restore_deals(deal.company, [_locked(deal)], actor)
 
 
 def default_pipeline() -> Pipeline:

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from crm import audit, cleaning, signals
-from crm.actions import organizations, timeline
+from crm.actions import bulk, organizations, timeline
 from crm.actions.owners import check_owner, default_owner
 from crm.actor import Actor
 from crm.models import (
@@ -215,19 +215,7 @@ def change_status(
 ) -> Lead:
     """Move a lead to another status; the first qualified one in its life fires `lead_qualified`."""
     lead = _locked(lead)
-    if lead.status_id == status.pk:
-        return lead
-    at = at or timezone.now()
-    previous, lead.status, lead.status_since = lead.status, status, at
-    lead.last_touch_at = max(lead.last_touch_at, at)
-    first_qualified = status.category == StatusCategory.QUALIFIED and lead.qualified_at is None
-    if first_qualified:
-        lead.qualified_at = at
-    lead.save(update_fields=["status", "status_since", "last_touch_at", "qualified_at", "updated_at"])
-    _record_status(lead, previous, actor, at)
-    timeline.record(lead, ActivityKind.STATUS, actor, at, old=previous.name, new=status.name)
-    if first_qualified:
-        signals.lead_qualified.send(sender=Lead, fact=LeadFact(lead, at, reported=reported))
+    bulk.change_statuses([lead], status, actor, at=at, reported=reported)
     return lead
 
 
@@ -255,14 +243,13 @@ def set_consent(lead: Lead, consent: str, actor: Actor, *, source: str = "", tex
 @transaction.atomic
 def archive_lead(lead: Lead, actor: Actor) -> None:
     """Take a lead out of every list. Its history stays; archived leads are never reported."""
-    lead = _locked(lead)
-    if lead.is_archived:
-        return
-    lead.archived_at = timezone.now()
-    lead.external_id = ""  # frees the id: the same person may come back by the same door
-    lead.save(update_fields=["archived_at", "external_id", "updated_at"])
-    timeline.record(lead, ActivityKind.ARCHIVED, actor, lead.archived_at)
-    audit.record(actor, "lead_archived", lead, company=lead.company)
+    bulk.archive_leads(lead.company, [_locked(lead)], actor)
+
+
+@transaction.atomic
+def restore_lead(lead: Lead, actor: Actor) -> None:
+    """Put an archived lead back into the lists."""
+    bulk.restore_leads(lead.company, [_locked(lead)], actor)
 
 
 def _locked(lead: Lead) -> Lead:
@@ -392,18 +379,8 @@ def _replace_tags(lead: Lead, names: Sequence[str]) -> None:
     for key, name in wanted.items():
         if key in kept:
             continue
-        tag = known.get(key) or _new_tag(lead.company, name, key)
+        tag = known.get(key) or bulk.find_tag(lead.company, name)
         LeadTag.objects.create(company_id=lead.company_id, lead=lead, tag=tag)
-
-
-def _new_tag(company: Company, name: str, key: str) -> Tag:
-    tag = Tag(company=company, name=name, name_key=key)
-    try:
-        tag.clean_fields(exclude=["company"])
-    except ValidationError as error:
-        raise ValidationError({"tags": error.messages}) from error
-    Tag.objects.bulk_create([tag], ignore_conflicts=True)  # somebody else may add the same one right now
-    return Tag.objects.get(name_key=key)
 
 
 def _save(lead: Lead) -> None:

@@ -28,7 +28,24 @@ def record(
     text: str = "",
 ) -> Activity:
     """Add one line about a lead or deal. `old` and `new` are shortened to what a line can show."""
-    return Activity.objects.create(
+    activity = line(subject, kind, actor, at, field=field, old=old, new=new, text=text)
+    activity.save()
+    return activity
+
+
+def line(
+    subject: Lead | Deal,
+    kind: ActivityKind,
+    actor: Actor,
+    at: datetime,
+    *,
+    field: str = "",
+    old: str = "",
+    new: str = "",
+    text: str = "",
+) -> Activity:
+    """The line that `record` adds, unsaved: for those who add many at once."""
+    return Activity(
         company_id=subject.company_id,
         lead=subject if isinstance(subject, Lead) else subject.lead,
         deal=subject if isinstance(subject, Deal) else None,

@@ -3,6 +3,7 @@
 from crm.models.activity import Activity
 from crm.models.apikey import ApiKey, IdempotencyRecord
 from crm.models.audit import AuditEntry
+from crm.models.bulk import BulkRow, BulkRun, BulkState, BulkVerb, RowOutcome
 from crm.models.company import Company, ConsentPolicy
 from crm.models.deal import Deal, DealPerson, DealQuerySet, DealStageChange
 from crm.models.erasure import Erasure, Tombstone
@@ -32,6 +33,10 @@ __all__ = [
     "Activity",
     "ApiKey",
     "AuditEntry",
+    "BulkRow",
+    "BulkRun",
+    "BulkState",
+    "BulkVerb",
     "Company",
     "Consent",
     "ConsentPolicy",
@@ -58,6 +63,7 @@ __all__ = [
     "Priority",
     "Retention",
     "Role",
+    "RowOutcome",
     "Stage",
     "StageKind",
     "StatusCategory",

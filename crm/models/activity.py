@@ -26,6 +26,7 @@ class ActivityKind(models.TextChoices):
     TASK = "task", "Task"
     MERGED = "merged", "Merged"
     UNMERGED = "unmerged", "Merge undone"
+    RESTORED = "restored", "Restored"
 
 
 class Activity(TenantModel):

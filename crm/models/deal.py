@@ -23,6 +23,10 @@ class DealQuerySet(TenantQuerySet["Deal"]):
         """Not archived."""
         return self.filter(archived_at=None)
 
+    def archived(self) -> DealQuerySet:
+        """In the recycle bin."""
+        return self.exclude(archived_at=None)
+
     def owned_by(self, user: User) -> DealQuerySet:
         return self.filter(owner=user)
 
@@ -99,6 +103,11 @@ class Deal(TenantModel):
             models.Index(fields=("company", "stage", "-stage_since"), name="deal_by_stage"),
             models.Index(fields=("company", "owner", "status"), name="deal_by_owner"),
             models.Index(fields=("company", "-created_at", "-id"), name="deal_by_creation"),
+            models.Index(
+                fields=("company", "-archived_at", "-id"),
+                condition=Q(archived_at__isnull=False),
+                name="deal_by_archiving",
+            ),
         ]
 
     def __str__(self) -> str:

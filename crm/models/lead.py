@@ -94,6 +94,10 @@ class LeadQuerySet(TenantQuerySet["Lead"]):
         """Not archived."""
         return self.filter(archived_at=None)
 
+    def archived(self) -> LeadQuerySet:
+        """In the recycle bin."""
+        return self.exclude(archived_at=None)
+
     def owned_by(self, user: User) -> LeadQuerySet:
         return self.filter(owner=user)
 
@@ -189,6 +193,11 @@ class Lead(TenantModel):
             models.Index(fields=("company", "status", "-last_touch_at"), name="lead_by_status"),
             models.Index(fields=("company", "owner", "-last_touch_at"), name="lead_by_owner"),
             models.Index(fields=("company", "-created_at", "-id"), name="lead_by_creation"),
+            models.Index(
+                fields=("company", "-archived_at", "-id"),
+                condition=models.Q(archived_at__isnull=False),
+                name="lead_by_archiving",
+            ),
         ]
 
     def __str__(self) -> str:

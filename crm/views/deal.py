@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from crm import panels
-from crm.access import Principal
+from crm.access import Ability, Principal
 from crm.actions import deals as actions
 from crm.actions.timeline import add_note
 from crm.display import days_long, money
@@ -25,6 +25,7 @@ from crm.models.activity import ActivityKind
 from crm.panels import Note
 from crm.search import search_leads
 from crm.toasts import render_toast, show_toast
+from crm.views.bulk import archive_one
 from crm.views.deals import board_context, next_step_of
 from crm.views.page import (
     PageRequest,
@@ -75,6 +76,7 @@ def _page(request: PageRequest, deal: Deal, note: NoteForm, status: int = 200) -
         "timeline": timeline_of_deal(deal, is_whole=request.GET.get("timeline") == "all"),
         "tasks": tasks_of_deal(principal, deal),
         "panels": drawn(request, (give(principal, deal) for give in panels.deal_panels)),
+        "may_delete": principal.can(Ability.DELETE),
     }
     return render(request, "crm/deal.html", context, status=status)
 
@@ -340,3 +342,16 @@ def deal_reopen(request: PageRequest, pk: UUID) -> HttpResponse:
         return _refused_move(request, deal, refusal)
     text = f"{deal} is open already." if was_open else f"{deal} is open again, in {deal.stage}."
     return done(request, text, back_to(request, reverse("deal", args=[pk])))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def deal_archive(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Ask by name, then take the deal out of every list."""
+    deal = deal_or_404(request, pk)
+    if not request.principal.can(Ability.DELETE):
+        raise PermissionDenied
+    if request.method == "POST":
+        return archive_one(request, "deal", request.principal.deals().filter(pk=pk))
+    template = "crm/deal_archive.html#dialog" if request.htmx else "crm/deal_archive.html"
+    return render(request, template, {"deal": deal, "back_url": reverse("deal", args=[deal.pk])})

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from crm import panels
-from crm.access import Principal
+from crm.access import Ability, Principal
 from crm.actions.deals import default_pipeline
 from crm.counting import LongPaginator
 from crm.display import relative_day, short_date
@@ -167,6 +167,11 @@ def matching_deals(principal: Principal, filters: DealFilters) -> DealQuerySet:
         start, end = closing_span(filters.closed, timezone.localtime())
         deals = deals.filter(Q(won_at__gte=start, won_at__lt=end) | Q(lost_at__gte=start, lost_at__lt=end))
     return search_deals(_with_step(deals, filters.step), filters.search)
+
+
+def deals_of_url(principal: Principal, params: QueryDict) -> DealQuerySet:
+    """The deals that the list of this address shows, on all its pages."""
+    return matching_deals(principal, read_filters(params, _pipelines(), list(members())))
 
 
 def _with_step(deals: DealQuerySet, step: str) -> DealQuerySet:
@@ -351,6 +356,13 @@ def list_context(request: PageRequest) -> dict[str, Any]:
         "statuses": STATUSES,
         "stages": [stage for each in pipelines if each == filters.pipeline for stage in each.stages.all()],
         "closings": CLOSED,
+        "targets": [
+            stage for each in pipelines if filters.pipeline in (each, None) for stage in each.stages.all()
+        ],
+        "list_url": request.get_full_path(),
+        "assignees": list(principal.assignees()),
+        "may_hand_over": principal.may_assign(None),
+        "may_delete": principal.can(Ability.DELETE),
     }
 
 

@@ -25,6 +25,7 @@ from crm.frame import Toast
 from crm.models import Consent, Deal, Lead, LeadStatus, StatusCategory, Tag, User
 from crm.models.activity import ActivityKind
 from crm.toasts import render_toast
+from crm.views.bulk import archive_one
 from crm.views.deals import Card, cards_of
 from crm.views.leads import rows_of
 from crm.views.page import PageRequest, actor_of, back_to, done, drawn, member_page, refused
@@ -232,7 +233,6 @@ def lead_archive(request: PageRequest, pk: UUID) -> HttpResponse:
     if not request.principal.can(Ability.DELETE):
         raise PermissionDenied
     if request.method == "POST":
-        actions.archive_lead(lead, actor_of(request))
-        return done(request, f"{lead} is archived.", reverse("leads"))
+        return archive_one(request, "lead", request.principal.leads().filter(pk=pk))
     template = "crm/lead_archive.html#dialog" if request.htmx else "crm/lead_archive.html"
     return render(request, template, {"lead": lead, "back_url": reverse("lead", args=[pk])})

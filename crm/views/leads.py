@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from crm import panels
-from crm.access import Principal
+from crm.access import Ability, Principal
 from crm.counting import LongPaginator, kept_if_many
 from crm.forms import members
 from crm.frame import NavItem
@@ -126,6 +126,9 @@ def leads(request: PageRequest) -> HttpResponse:
         "statuses": options.statuses,
         "list_url": request.get_full_path(),
         "params": request.GET,
+        "assignees": list(principal.assignees()),
+        "may_hand_over": principal.may_assign(None),
+        "may_delete": principal.can(Ability.DELETE),
         **page_links(page, request.GET),
     }
     is_part = request.htmx and request.htmx.target == "list"

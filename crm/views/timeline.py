@@ -39,6 +39,7 @@ ICONS: Final[dict[str, str]] = {
     ActivityKind.TASK: "check-circle",
     ActivityKind.MERGED: "user-plus",
     ActivityKind.UNMERGED: "arrow-uturn-left",
+    ActivityKind.RESTORED: "arrow-uturn-left",
 }
 WRITTEN: Final[dict[str, str]] = {
     ActivityKind.NOTE: "wrote a note",
@@ -163,6 +164,8 @@ def _sentence(activity: Activity, subject: Lead | Deal) -> SafeString | str:
         return format_html("merged <b>{}</b> into this lead", activity.old)
     if activity.kind == ActivityKind.UNMERGED:
         return format_html("undid the merge with <b>{}</b>", activity.old)
+    if activity.kind == ActivityKind.RESTORED:
+        return "put it back into the lists"
     return _difference(activity, about)
 
 
