@@ -137,9 +137,8 @@ def said_of(principal: Principal, noun: str, change: Change) -> str:
 
 def needs_reason(change: Change) -> bool:
     """Whether it loses deals, which nobody does without saying why."""
-    if change.verb != BulkVerb.STAGE:
-        return False
-    return Stage.objects.filter(pk=_uuid(change.target), kind=StageKind.LOST).exists()
+    stage = _stage(change.target) if change.verb == BulkVerb.STAGE else None
+    return stage is not None and stage.kind == StageKind.LOST
 
 
 def undo_run(principal: Principal, run: BulkRun) -> BulkRun:
@@ -328,7 +327,7 @@ def _check_may_delete(principal: Principal) -> None:
 
 
 def _move_deals(principal: Principal, change: Change) -> tuple[Do, str]:
-    stage = Stage.objects.select_related("pipeline").filter(pk=_uuid(change.target)).first()
+    stage = _stage(change.target)
     if stage is None:
         raise ValidationError("Choose a stage that this company has.")
     if stage.kind == StageKind.LOST and not change.reason.strip():
@@ -353,11 +352,8 @@ def _move_deals(principal: Principal, change: Change) -> tuple[Do, str]:
     return do, f"Moved to {stage}"
 
 
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
+def _stage(pk: str) -> Stage | None:
+    return next((each for each in Stage.objects.select_related("pipeline") if str(each.pk) == pk), None)
 
 
 def _to_leads(act: Callable[[Sequence[Lead], Actor], Sequence[Lead]], *, archived: bool = False) -> Do:

@@ -229,12 +229,12 @@ def _first_of(counts: Counts) -> RowOutcome:
 
 
 def _lines(principal: Principal, run: BulkRun, rows: Sequence[BulkRow]) -> list[Line]:
-    pks = [row.lead_id or row.deal_id for row in rows]
+    pks = [pk for row in rows if (pk := row.lead_id or row.deal_id)]
     found = (
         principal.leads_ever().prefetch_related("emails") if run.noun == "lead" else principal.deals_ever()
     )
     records: dict[UUID, Any] = {record.pk: record for record in found.filter(pk__in=pks)}
-    return [_line(run, row, records.get(pk)) for row, pk in zip(rows, pks, strict=True) if pk]
+    return [_line(run, row, records.get(pk)) for row, pk in zip(rows, pks, strict=True)]
 
 
 def _line(run: BulkRun, row: BulkRow, record: Any) -> Line:

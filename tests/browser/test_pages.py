@@ -29,6 +29,7 @@ PAGES = {
     "password": "/accounts/password/change/",
     "audit-log": "/settings/audit/",
     "privacy": "/settings/privacy/",
+    "recycle-bin": "/recycle-bin/",
 }
 # In the README.
 PICTURED = ("home", "leads", "board", "linkedin-setup", "linkedin-events")
