@@ -145,10 +145,9 @@ def undo_run(principal: Principal, run: BulkRun) -> BulkRun:
     """Put back what a run has archived; the rows it changed, no others."""
     if run.verb != BulkVerb.ARCHIVE:
         raise ValidationError("Only archiving can be undone.")
-    model: Any = Lead if run.noun == "lead" else Deal
+    found: Any = principal.leads_ever() if run.noun == "lead" else principal.deals_ever()
     rows = run.rows.filter(outcome=RowOutcome.CHANGED).values(f"{run.noun}_id")
-    records = _all_of(principal, model).filter(pk__in=rows, archived_at__isnull=False)
-    return start_run(principal, run.noun, Change(BulkVerb.RESTORE), records)
+    return start_run(principal, run.noun, Change(BulkVerb.RESTORE), found.archived().filter(pk__in=rows))
 
 
 def stop_run(run: BulkRun) -> None:
@@ -358,8 +357,9 @@ def _stage(pk: str) -> Stage | None:
 
 def _to_leads(act: Callable[[Sequence[Lead], Actor], Sequence[Lead]], *, archived: bool = False) -> Do:
     def do(principal: Principal, pks: Sequence[UUID], actor: Actor) -> _Done:
-        found = _all_of(principal, Lead).filter(pk__in=pks, archived_at__isnull=not archived)
-        leads = list(found.select_for_update(of=("self",)).select_related("status", "owner").order_by("pk"))
+        found = principal.leads_ever().archived() if archived else principal.leads()
+        locked = found.filter(pk__in=pks)
+        leads = list(locked.select_for_update(of=("self",)).select_related("status", "owner").order_by("pk"))
         for lead in leads:
             lead.company = principal.company  # known, so it is not read for each
         return _outcome(pks, leads, act(leads, actor))
@@ -376,8 +376,13 @@ def _to_deals(act: Callable[[Sequence[Deal], Actor], Sequence[Deal]], *, archive
 
 
 def _deals(principal: Principal, pks: Sequence[UUID], *, archived: bool = False) -> list[Deal]:
-    found = _all_of(principal, Deal).filter(pk__in=pks, archived_at__isnull=not archived)
-    locked = found.select_for_update(of=("self",)).select_related("owner", "lead").order_by("pk")
+    found = principal.deals_ever().archived() if archived else principal.deals()
+    locked = (
+        found.filter(pk__in=pks)
+        .select_for_update(of=("self",))
+        .select_related("owner", "lead")
+        .order_by("pk")
+    )
     return list(locked)
 
 
@@ -385,11 +390,6 @@ def _outcome(pks: Sequence[UUID], found: Sequence[Any], changed: Sequence[Any]) 
     there = {record.pk for record in found}
     gone = {pk: _IS_GONE for pk in pks if pk not in there}
     return _Done(frozenset(record.pk for record in changed), gone)
-
-
-def _all_of(principal: Principal, model: type[Any]) -> models.QuerySet[Any]:
-    """What the principal may see, archived ones too."""
-    return principal.leads_ever() if model is Lead else principal.deals_ever()
 
 
 _VERBS: dict[tuple[str, str], Callable[[Principal, Change], tuple[Do, str]]] = {

@@ -95,8 +95,8 @@ class LeadQuerySet(TenantQuerySet["Lead"]):
         return self.filter(archived_at=None)
 
     def archived(self) -> LeadQuerySet:
-        """In the recycle bin."""
-        return self.exclude(archived_at=None)
+        """In the recycle bin: one that was merged comes back by undoing that."""
+        return self.exclude(archived_at=None).filter(merged_into=None)
 
     def owned_by(self, user: User) -> LeadQuerySet:
         return self.filter(owner=user)

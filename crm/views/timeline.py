@@ -41,6 +41,10 @@ ICONS: Final[dict[str, str]] = {
     ActivityKind.UNMERGED: "arrow-uturn-left",
     ActivityKind.RESTORED: "arrow-uturn-left",
 }
+SAID: Final[dict[str, str]] = {
+    ActivityKind.ARCHIVED: "took it out of the lists",
+    ActivityKind.RESTORED: "put it back into the lists",
+}
 WRITTEN: Final[dict[str, str]] = {
     ActivityKind.NOTE: "wrote a note",
     ActivityKind.CALL: "logged a call",
@@ -156,16 +160,14 @@ def _sentence(activity: Activity, subject: Lead | Deal) -> SafeString | str:
         return format_html("moved {} from {} to <b>{}</b>", about or "it", activity.old, activity.new)
     if activity.kind == ActivityKind.CONSENT:
         return format_html("changed consent from {} to <b>{}</b>", activity.old.lower(), activity.new.lower())
-    if activity.kind == ActivityKind.ARCHIVED:
-        return "took it out of the lists"
+    if activity.kind in SAID:
+        return SAID[activity.kind]
     if activity.kind == ActivityKind.TASK:
         return _task(activity, about)
     if activity.kind == ActivityKind.MERGED:
         return format_html("merged <b>{}</b> into this lead", activity.old)
     if activity.kind == ActivityKind.UNMERGED:
         return format_html("undid the merge with <b>{}</b>", activity.old)
-    if activity.kind == ActivityKind.RESTORED:
-        return "put it back into the lists"
     return _difference(activity, about)
 
 

@@ -281,6 +281,15 @@ def test_archived_leads_come_back_and_the_audit_log_has_each(company: Company, a
     assert Activity.objects.filter(kind="restored").count() == 2
 
 
+def test_a_merged_lead_is_not_restored(company: Company, alice: Principal) -> None:
+    survivor, loser = many(company, 2)
+    leads.archive_lead(loser, SHELL)
+    Lead.objects.filter(pk=loser.pk).update(merged_into=survivor)
+    run = start_run(alice, "lead", Change(BulkVerb.RESTORE), Lead.objects.filter(pk=loser.pk))
+    assert outcomes(run) == (0, 0, 1)
+    assert not Lead.objects.archived().exists()
+
+
 def test_deals_are_moved_one_by_one_and_those_that_cannot_say_why(
     company: Company, alice: Principal, rules: dict[str, Rule]
 ) -> None:
