@@ -22,7 +22,7 @@ from capi.story import Cure
 from crm import panels
 from crm.access import Ability, Principal
 from crm.frame import NavItem
-from crm.models import Deal, Lead, Pipeline, Stage, StageKind
+from crm.models import Deal, Lead, Pipeline, Stage, StageKind, StatusCategory
 from crm.panels import Badge, Note, Panel, TimelineEntry
 
 DAYS: Final = 30
@@ -371,6 +371,12 @@ def told_stages(pipeline: Pipeline) -> frozenset[UUID]:
     return frozenset(told)
 
 
+def told_categories() -> frozenset[str]:
+    """What a lead's status must mean for a rule to listen to it: qualified, if there is such a rule."""
+    listens = Rule.objects.current().filter(is_active=True, event=CrmEvent.LEAD_QUALIFIED).exists()
+    return frozenset({StatusCategory.QUALIFIED.value}) if listens else frozenset()
+
+
 def _first_open(stages: Sequence[Stage]) -> Stage | None:
     return next((stage for stage in stages if stage.kind == StageKind.OPEN), None)
 
@@ -413,4 +419,5 @@ panels.deal_timelines.append(deal_timeline)
 panels.lead_badges.append(lead_badges)
 panels.deal_badges.append(deal_badges)
 panels.told_stages.append(told_stages)
+panels.told_categories.append(told_categories)
 panels.move_notes.append(move_note)

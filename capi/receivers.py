@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.dispatch import receiver
 from django.utils import timezone
 
-from capi import erasing, holds, merging, nudge
+from capi import erasing, holds, merging, nudge, words
 from capi.models import ConversionEvent, CrmEvent
 from capi.recording import Occasion, cancel_waiting, record_all
 from crm import signals
-from crm.models import Company, Consent, Erasure, Lead
+from crm.models import Company, Consent, Erasure, Lead, Tag
 from crm.signals import DealFact, LeadFact, MergeFact
 
 
@@ -80,6 +80,18 @@ def on_lead_merged(sender: type, fact: MergeFact, **kwargs: Any) -> None:
 def on_merge_undone(sender: type, fact: MergeFact, **kwargs: Any) -> None:
     """Two again: what waited about them waits again."""
     merging.undo(fact, timezone.now())
+
+
+@receiver(signals.tag_renamed, dispatch_uid="capi.tag_renamed")
+def on_tag_renamed(sender: type, tag: Tag, old: str, **kwargs: Any) -> None:
+    """Conditions name tags by name."""
+    words.rename_tag(tag, old)
+
+
+@receiver(signals.word_leaving, dispatch_uid="capi.word_leaving")
+def on_word_leaving(sender: type, word: Model, to: Model | None, **kwargs: Any) -> None:
+    """Conditions name types, tags and pipelines."""
+    words.let_go(word, to)
 
 
 @receiver(signals.lead_erased, dispatch_uid="capi.lead_erased")

@@ -42,6 +42,8 @@ ACTIONS: dict[str, str] = {
     "settings_changed": "Changed the company's settings",
     "word_added": "Added a status, type, tag, pipeline or stage",
     "word_changed": "Changed a status, type, tag, pipeline or stage",
+    "word_deleted": "Deleted a status, type, tag, pipeline or stage",
+    "words_ordered": "Put statuses, types, pipelines or stages in another order",
     "member_invited": "Invited somebody",
     "invitation_resent": "Sent an invitation again",
     "invitation_revoked": "Withdrew an invitation",

@@ -69,6 +69,9 @@ deal_timelines: list[Callable[[Deal], Sequence[TimelineEntry]]] = []
 lead_badges: list[Callable[[Sequence[Lead]], Mapping[UUID, Badge]]] = []
 deal_badges: list[Callable[[Sequence[Deal]], Mapping[UUID, Badge]]] = []
 told_stages: list[Callable[[Pipeline], frozenset[UUID]]] = []
+told_categories: list[
+    Callable[[], frozenset[str]]
+] = []  # the categories of statuses that are told on entering
 move_notes: list[Callable[[Deal], Note | None]] = []
 nav_items: list[Callable[[Principal, str], NavItem | None]] = []  # the string is the current path
 api_routes: list[Callable[[], list[Any]]] = []  # URL patterns below /api/v1/

@@ -75,6 +75,10 @@ company_changed = Signal()  # `company`: its settings changed; look again at wha
 lead_merged = Signal()  # MergeFact: the loser is archived, the survivor has what it had
 merge_undone = Signal()  # MergeFact: they are two again, each with what it had
 
+# Words of the company: who keeps one by its name or key keeps up. A receiver may refuse with Conflict.
+tag_renamed = Signal()  # `tag`, `old`: the name it had
+word_leaving = Signal()  # `word` is about to be deleted; `to` takes its place, None where nothing does
+
 # A person is erased. `lead` is still there, `erasure` knows it by id, and what else is kept of it must forget it now.
 lead_erased = Signal()  # `lead`, `erasure`
 # Asked before an erasure is completed: a receiver answers True while something about the person is on its way.

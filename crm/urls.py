@@ -36,8 +36,10 @@ from crm.views.merge import lead_merge, lead_unmerge
 from crm.views.privacy import lead_erase, lead_export
 from crm.views.recycle_bin import recycle_bin
 from crm.views.settings.audit import audit_entries, audit_export
+from crm.views.settings.company import company_settings
 from crm.views.settings.page import settings_home
 from crm.views.settings.privacy import privacy, privacy_retention
+from crm.views.settings.shelves import PIPELINES, STAGES, STATUSES, TAGS, TYPES
 from crm.views.settings.team import (
     ask_everyone,
     invitation,
@@ -48,6 +50,14 @@ from crm.views.settings.team import (
     member_reactivate,
     member_role,
     team,
+)
+from crm.views.settings.words import (
+    pipeline_stages,
+    pipeline_stages_order,
+    word_change,
+    word_delete,
+    words,
+    words_order,
 )
 from crm.views.settings.you import session_end, sessions_end, your_account
 from crm.views.setup import setup
@@ -67,6 +77,7 @@ urlpatterns = [
     path("setup/", setup, name="setup"),
     path("company/", switch_company, name="switch_company"),
     path("settings/", settings_home, name="settings"),
+    path("settings/company/", company_settings, name="settings_company"),
     path("settings/team/", team, name="settings_team"),
     path("settings/team/second-step/", ask_everyone, name="settings_second_step"),
     path("settings/team/<uuid:pk>/role/", member_role, name="settings_member_role"),
@@ -81,6 +92,39 @@ urlpatterns = [
     path("settings/you/sessions/<int:pk>/end/", session_end, name="settings_session_end"),
     path("settings/privacy/", privacy, name="settings_privacy"),
     path("settings/privacy/retention/", privacy_retention, name="settings_privacy_retention"),
+    path("settings/statuses/", words, {"kind": STATUSES}, name="settings_statuses"),
+    path("settings/statuses/order/", words_order, {"kind": STATUSES}, name="settings_statuses_order"),
+    path(
+        "settings/statuses/<uuid:pk>/change/", word_change, {"kind": STATUSES}, name="settings_status_change"
+    ),
+    path(
+        "settings/statuses/<uuid:pk>/delete/", word_delete, {"kind": STATUSES}, name="settings_status_delete"
+    ),
+    path("settings/types/", words, {"kind": TYPES}, name="settings_types"),
+    path("settings/types/order/", words_order, {"kind": TYPES}, name="settings_types_order"),
+    path("settings/types/<uuid:pk>/change/", word_change, {"kind": TYPES}, name="settings_type_change"),
+    path("settings/types/<uuid:pk>/delete/", word_delete, {"kind": TYPES}, name="settings_type_delete"),
+    path("settings/tags/", words, {"kind": TAGS}, name="settings_tags"),
+    path("settings/tags/<uuid:pk>/change/", word_change, {"kind": TAGS}, name="settings_tag_change"),
+    path("settings/tags/<uuid:pk>/delete/", word_delete, {"kind": TAGS}, name="settings_tag_delete"),
+    path("settings/pipelines/", words, {"kind": PIPELINES}, name="settings_pipelines"),
+    path("settings/pipelines/order/", words_order, {"kind": PIPELINES}, name="settings_pipelines_order"),
+    path("settings/pipelines/<uuid:pk>/", pipeline_stages, name="settings_pipeline"),
+    path("settings/pipelines/<uuid:pk>/order/", pipeline_stages_order, name="settings_pipeline_stages_order"),
+    path(
+        "settings/pipelines/<uuid:pk>/change/",
+        word_change,
+        {"kind": PIPELINES},
+        name="settings_pipeline_change",
+    ),
+    path(
+        "settings/pipelines/<uuid:pk>/delete/",
+        word_delete,
+        {"kind": PIPELINES},
+        name="settings_pipeline_delete",
+    ),
+    path("settings/stages/<uuid:pk>/change/", word_change, {"kind": STAGES}, name="settings_stage_change"),
+    path("settings/stages/<uuid:pk>/delete/", word_delete, {"kind": STAGES}, name="settings_stage_delete"),
     path("settings/audit/", audit_entries, name="settings_audit"),
     path("settings/audit/export/", audit_export, name="settings_audit_export"),
     path("leads/", leads, name="leads"),

@@ -8,7 +8,7 @@ from capi.models import Connection, ConversionEvent
 from crm.actions import invitations, tasks
 from crm.actions.tasks import Step
 from crm.actor import SYSTEM
-from crm.models import BulkRun, Company, Membership, Pipeline, Tag, User
+from crm.models import BulkRun, Company, LeadType, Membership, Pipeline, Stage, Tag, User
 from crm.tenancy import company_scope
 from tests.factories import DealFactory, LeadFactory, RuleFactory, connect
 
@@ -50,6 +50,8 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             "conversionevent": ConversionEvent.objects.get(),
             "leadstatus": lead.status,
             "pipeline": Pipeline.objects.get(key="sales"),
+            "stage": Stage.objects.filter(pipeline__key="sales")[0],
+            "leadtype": LeadType.objects.all()[0],
             "tag": Tag.objects.get(name=CANARY),
             "membership": Membership.objects.order_by("pk")[0],
             "invitation": invitation.row,

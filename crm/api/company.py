@@ -1,4 +1,4 @@
-"""`company/`, and what the company is made of: statuses, pipelines, tags, members."""
+"""`company/` and `members/`."""
 
 from __future__ import annotations
 
@@ -36,11 +36,7 @@ from crm.models import (
     ConsentPolicy,
     LeadStatus,
     Membership,
-    Pipeline,
     Role,
-    StageKind,
-    StatusCategory,
-    Tag,
     User,
 )
 
@@ -87,47 +83,6 @@ class CompanyDetail(CompanyView):
         )
 
 
-class StatusSerializer(serializers.Serializer[Any]):
-    """A step in the life of a lead. Only the category has effects."""
-
-    id = serializers.UUIDField()
-    key = serializers.CharField()
-    name = serializers.CharField()
-    category = serializers.ChoiceField(choices=StatusCategory.choices)
-    colour = serializers.CharField()
-    position = serializers.IntegerField()
-
-
-class StageSerializer(serializers.Serializer[Any]):
-    """A step of a pipeline."""
-
-    id = serializers.UUIDField()
-    key = serializers.CharField()
-    name = serializers.CharField()
-    kind = serializers.ChoiceField(choices=StageKind.choices)
-    probability = serializers.IntegerField()
-    position = serializers.IntegerField()
-
-
-class PipelineSerializer(serializers.Serializer[Any]):
-    """A road that deals travel. Only those that count as sales report won and lost."""
-
-    id = serializers.UUIDField()
-    key = serializers.CharField()
-    name = serializers.CharField()
-    counts_as_sales = serializers.BooleanField()
-    position = serializers.IntegerField()
-    stages = StageSerializer(many=True)
-
-
-class TagSerializer(serializers.Serializer[Any]):
-    """A label for leads."""
-
-    id = serializers.UUIDField()
-    name = serializers.CharField()
-    colour = serializers.CharField()
-
-
 class MemberSerializer(serializers.Serializer[Any]):
     """Somebody who works here. Owners of records are named by this e-mail."""
 
@@ -138,45 +93,6 @@ class MemberSerializer(serializers.Serializer[Any]):
     role = serializers.ChoiceField(choices=Role.choices)
     is_active = serializers.BooleanField()
     created_at = Moment()
-
-
-_BY_POSITION: Mapping[str, F] = {"position": F("position"), "name": F("name")}
-
-
-class StatusViewSet(CompanyViewSet):
-    """Lead statuses, in their order."""
-
-    model = LeadStatus
-    serializer_class = StatusSerializer
-    orderings = _BY_POSITION
-    default_ordering = "position"
-
-    def records(self) -> QuerySet[LeadStatus]:
-        return LeadStatus.objects.all()
-
-
-class PipelineViewSet(CompanyViewSet):
-    """Pipelines with their stages, in their order."""
-
-    model = Pipeline
-    serializer_class = PipelineSerializer
-    orderings = _BY_POSITION
-    default_ordering = "position"
-
-    def records(self) -> QuerySet[Pipeline]:
-        return Pipeline.objects.prefetch_related("stages")
-
-
-class TagViewSet(CompanyViewSet):
-    """Tags, by name."""
-
-    model = Tag
-    serializer_class = TagSerializer
-    orderings = {"name": F("name")}
-    default_ordering = "name"
-
-    def records(self) -> QuerySet[Tag]:
-        return Tag.objects.all()
 
 
 class MemberChangeSerializer(StrictSerializer):

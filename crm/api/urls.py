@@ -7,18 +7,21 @@ from rest_framework.routers import SimpleRouter
 
 from crm import panels
 from crm.api.base import UnknownRoute
-from crm.api.company import CompanyDetail, MemberViewSet, PipelineViewSet, StatusViewSet, TagViewSet
+from crm.api.company import CompanyDetail, MemberViewSet
 from crm.api.deals import DealViewSet
 from crm.api.docs import DocsView, SchemaView
 from crm.api.exports import Exports
 from crm.api.leads import LeadViewSet
 from crm.api.tasks import TaskViewSet
+from crm.api.words import PipelineViewSet, StageViewSet, StatusViewSet, TagViewSet, TypeViewSet
 
 router = SimpleRouter()
 router.register("leads", LeadViewSet, basename="api-lead")
 router.register("deals", DealViewSet, basename="api-deal")
 router.register("tasks", TaskViewSet, basename="api-task")
 router.register("statuses", StatusViewSet, basename="api-status")
+router.register("types", TypeViewSet, basename="api-type")
+router.register("stages", StageViewSet, basename="api-stage")
 router.register("pipelines", PipelineViewSet, basename="api-pipeline")
 router.register("tags", TagViewSet, basename="api-tag")
 router.register("members", MemberViewSet, basename="api-member")

@@ -29,7 +29,7 @@ from crm import audit
 from crm.actions import invitations, people
 from crm.actions.retention import update_retention
 from crm.actor import SYSTEM, Actor
-from crm.models import AuditEntry, Company, LeadStatus, Membership, Role, User
+from crm.models import AuditEntry, Company, LeadStatus, LeadType, Membership, Role, User
 from crm.personal_export import export_lead
 from crm.tenancy import WrongTenant, company_scope
 from leadmachine import env
@@ -190,6 +190,10 @@ DONE_BY: dict[str, Callable[[Doors], object]] = {
     "settings_changed": lambda doors: doors.call("PATCH", "company/", name=CANARY, currency="USD"),
     "word_added": lambda doors: doors.panel("crm_leadstatus_add", **status_fields()),
     "word_changed": change_word,
+    "word_deleted": lambda doors: doors.page("settings_type_delete", LeadType.objects.all()[0].pk),
+    "words_ordered": lambda doors: doors.page(
+        "settings_types_order", word=LeadType.objects.all()[0].pk, way="down"
+    ),
     "user_changed": change_user,
     "member_added": add_member,
     "key_made": run("createkey", "Acme", CANARY, "--scopes", "read"),

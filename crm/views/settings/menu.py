@@ -25,7 +25,22 @@ class Entry(NamedTuple):
 
 # In the order of the page; a group none of whose pages may be opened is left away.
 MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
-    ("Company", (Entry("Team", "settings_team", "users", Ability.MANAGE),)),
+    (
+        "Company",
+        (
+            Entry("General", "settings_company", "building-office", Ability.MANAGE),
+            Entry("Team", "settings_team", "users", Ability.MANAGE),
+        ),
+    ),
+    (
+        "Leads and deals",
+        (
+            Entry("Statuses", "settings_statuses", "flag", Ability.MANAGE),
+            Entry("Types", "settings_types", "inbox-arrow-down", Ability.MANAGE),
+            Entry("Tags", "settings_tags", "tag", Ability.MANAGE),
+            Entry("Pipelines", "settings_pipelines", "view-columns", Ability.MANAGE),
+        ),
+    ),
     (
         "Privacy",
         (

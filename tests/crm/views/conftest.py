@@ -22,7 +22,7 @@ class Browser:
     def get(self, name: str, pk: object = None, query: str = "", **headers: str) -> Any:
         return self.client.get(url(name, pk) + query, headers=_named(headers))
 
-    def post(self, name: str, pk: object = None, query: str = "", **fields: object) -> Any:
+    def post(self, name: str, pk: object = None, /, query: str = "", **fields: object) -> Any:
         return self.client.post(url(name, pk) + query, fields)
 
     def htmx(self, name: str, pk: object = None, **fields: object) -> Any:

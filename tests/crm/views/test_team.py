@@ -25,8 +25,11 @@ def link_in(answer: object) -> str:
     return found[1]
 
 
-def test_the_settings_open_with_the_team(alice: Browser) -> None:
-    assert alice.get("settings")["Location"] == "/settings/team/"
+def test_the_settings_open_with_the_company(alice: Browser) -> None:
+    assert alice.get("settings")["Location"] == "/settings/company/"
+
+
+def test_the_team_is_listed(alice: Browser) -> None:
     page = alice.seen("settings_team")
     assert "alice@acme.test" in page
     assert "the only one" in page
