@@ -15,7 +15,6 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-from django_scopes import scopes_disabled
 
 from capi import holds, nudge, payload, recording
 from capi.models import (
@@ -37,7 +36,7 @@ from crm import audit, cleaning
 from crm.actor import Actor
 from crm.errors import Conflict
 from crm.models import Company
-from crm.tenancy import company_scope
+from crm.tenancy import company_scope, every_company
 
 CONDITIONS = ("sources", "types", "countries", "tags", "pipelines", "min_amount")
 # What the audit log tells of a rule.
@@ -142,7 +141,7 @@ def release_app(endpoint: str, actor: Actor) -> None:
     if app is None:
         return
     holds.clear(app)
-    with scopes_disabled():
+    with every_company():
         told = list(Company.objects.filter(pk__in=Connection.objects.values("company")))
     for company in told:
         with company_scope(company):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.db import models
-from django_scopes import scopes_disabled
 
 from capi import vault
 from capi.models import Connection
+from crm.tenancy import every_company
 
 CHUNK = 200
 
@@ -60,7 +60,7 @@ def rotate() -> Iterator[Count]:
 
 
 def _chunk(sealed: Sealed, after: UUID | None) -> list[tuple[UUID, UUID, str]]:
-    with scopes_disabled():
+    with every_company():
         rows = sealed.rows().order_by("pk")
         if after:
             rows = rows.filter(pk__gt=after)
@@ -81,7 +81,7 @@ def _rotate_one(sealed: Sealed, pk: UUID, company: UUID, stored: str) -> Count:
         renewed = vault.encrypt(vault.decrypt(stored, company, sealed.field), company, sealed.field)
     except vault.VaultError:
         return Count(unreadable=1)
-    with scopes_disabled():
+    with every_company():
         unchanged = sealed.rows().filter(pk=pk, **{sealed.column: stored})
         # Nobody but the writer of a newer secret can have changed it, and that is under the first key.
         return Count(rotated=1) if unchanged.update(**{sealed.column: renewed}) else Count(current=1)

@@ -11,7 +11,6 @@ from enum import StrEnum
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django_scopes import scopes_disabled
 
 from crm.actor import Actor, Channel
 from crm.models import (
@@ -27,6 +26,7 @@ from crm.models import (
     TaskQuerySet,
     User,
 )
+from crm.tenancy import every_company
 
 SESSION_COMPANY = "company"
 READING = ("GET", "HEAD", "OPTIONS")
@@ -167,7 +167,7 @@ def principal_in(company: Company, user: User) -> Principal | None:
 
 def memberships_of(user: User) -> list[Membership]:
     """The places of a user in the companies that let them in, the oldest first."""
-    with scopes_disabled():
+    with every_company():
         return list(Membership.objects.filter(user=user, is_active=True).select_related("company"))
 
 

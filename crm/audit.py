@@ -14,11 +14,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import models, transaction
-from django_scopes import scopes_disabled
 
 from crm.actor import Actor
 from crm.models import AuditEntry, Company, Membership, User
-from crm.tenancy import company_scope
+from crm.tenancy import company_scope, every_company
 
 MASKED = "changed"
 
@@ -170,7 +169,7 @@ def record_for(
 
     Works inside any scope, and without one. Who is in no company leaves no trace: there is nobody to read it.
     """
-    with scopes_disabled():
+    with every_company():
         companies = list(
             Company.objects.filter(
                 pk__in=Membership.objects.filter(user=user, is_active=True).values("company")

@@ -76,10 +76,15 @@ _POSTGRESQL_FUNCTIONS: Final = (
         RAISE EXCEPTION '{REFUSAL}' USING ERRCODE = 'restrict_violation';
     END $$
     """,  # noqa: S608  names of our own
+    # Row-level security binds triggers, too: for as long as it runs, this one sees the company that is gone.
     f"""
     CREATE OR REPLACE FUNCTION crm_audit_ends_with_company() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE
+        before text := coalesce(current_setting('leadmachine.company', true), '');
     BEGIN
+        PERFORM set_config('leadmachine.company', OLD.id::text, true);
         DELETE FROM {TABLE} WHERE company_id = OLD.id;
+        PERFORM set_config('leadmachine.company', before, true);
         RETURN NULL;
     END $$
     """,  # noqa: S608  names of our own

@@ -4,6 +4,9 @@ A row and what it points to belong to the same company: for each foreign key bet
 second one, of two columns, and SQLite triggers that do the same. They are raised after each migration and after each
 flush, from the models as they are then, so that a new foreign key cannot be forgotten; what is there already stays.
 Django knows nothing of them: deletion and SET NULL are its own, and the keys are checked when the transaction ends.
+
+On PostgreSQL each table also shows and takes the rows of one company only: the one that the session was told (see
+crm.sight). FORCE binds the owner of the tables, too; superusers and roles with BYPASSRLS see everything all the same.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
 COMPANY = "crm_company"
+POLICY = "tenant_rows"
 _PREFIX = "tenant_"
 _NAME_LENGTH = 63  # PostgreSQL cuts longer names off
 
@@ -146,7 +150,32 @@ def foreign_key_sql(wall: Wall) -> str:
     )
 
 
+# The settings are read once a query, not once a row; without them no row is shown.
+_VISIBLE = (
+    "company_id = (SELECT NULLIF(current_setting('leadmachine.company', true), '')::uuid) "
+    "OR (SELECT current_setting('leadmachine.every_company', true)) = 'on'"
+)
+
+
+def row_security_sql(table: str) -> tuple[str, ...]:
+    """Show and take the rows of the company that the session was told, and no others."""
+    return (
+        f'DROP POLICY IF EXISTS "{POLICY}" ON "{table}"',
+        f'CREATE POLICY "{POLICY}" ON "{table}" USING ({_VISIBLE}) WITH CHECK ({_VISIBLE})',
+        f'COMMENT ON POLICY "{POLICY}" ON "{table}" IS {_quoted(_VISIBLE)}',
+        f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY',
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 def _missing_on_postgresql(cursor: Any, registry: Apps, present: set[str]) -> Iterator[str]:
+    secured = _secured(cursor)
+    for table in tenant_tables(registry):
+        if table in present and table not in secured:
+            yield from row_security_sql(table)
     known = _constraints(cursor)
     wanted = [wall for wall in walls(registry) if {wall.table, wall.target} <= present]
     for target in sorted({wall.target for wall in wanted}):
@@ -155,6 +184,20 @@ def _missing_on_postgresql(cursor: Any, registry: Apps, present: set[str]) -> It
     for wall in wanted:
         if wall.name not in known:
             yield foreign_key_sql(wall)
+
+
+def _secured(cursor: Any) -> set[str]:
+    """The tables whose policy stands as it is written here now, and binds their owner, too.
+
+    PostgreSQL rewrites what a policy says, so that the words are kept beside it.
+    """
+    cursor.execute(
+        "SELECT relname FROM pg_class JOIN pg_policy ON polrelid = pg_class.oid "
+        "WHERE relnamespace = current_schema::regnamespace AND polname = %s "
+        "AND relrowsecurity AND relforcerowsecurity AND obj_description(pg_policy.oid, 'pg_policy') = %s",
+        [POLICY, _VISIBLE],
+    )
+    return {name for (name,) in cursor.fetchall()}
 
 
 def _constraints(cursor: Any) -> set[str]:

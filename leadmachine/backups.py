@@ -25,10 +25,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, connections
 from django.utils import timezone
-from django_scopes import scopes_disabled
 
 from capi import rotation, vault
 from crm.models import Company, User
+from crm.tenancy import every_company
 
 FORMAT = 1
 _MANIFEST, _DATABASE, _UPLOADS = "manifest.json", "database", "uploads"
@@ -155,7 +155,7 @@ def _is_empty() -> bool:
 def _key_ids() -> list[str]:
     """The keys that the stored secrets and the probe are under."""
     ids = {vault.key_id(_sealed_probe())}
-    with scopes_disabled():
+    with every_company():
         for sealed in rotation.SEALED:
             ids |= {vault.key_id(stored) for stored in sealed.rows().values_list(sealed.column, flat=True)}
     return sorted(ids)
@@ -172,7 +172,11 @@ def _dump_database(dump: Path) -> None:
     if connection.vendor == "sqlite":
         _copy_sqlite(_sqlite_file(), dump)
     else:
-        _run_postgres("pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--file", str(dump))
+        _run_postgres(
+            "pg_dump",
+            *("--format=custom", "--no-owner", "--no-privileges", "--enable-row-security"),
+            *("--file", str(dump)),
+        )
 
 
 def _load_database(dump: Path) -> None:
@@ -227,7 +231,8 @@ def _postgres_environment() -> dict[str, str]:
         "PGDATABASE": "NAME",
     }
     given = {variable: str(where[key]) for variable, key in names.items() if where.get(key)}
-    return {**os.environ, **given}
+    # Row-level security binds pg_dump, too, and without this it would find no rows.
+    return {**os.environ, "PGOPTIONS": "-c leadmachine.every_company=on", **given}
 
 
 def _replace_uploads(restored: Path) -> None:

@@ -121,6 +121,8 @@ DATABASES: dict[str, Any] = {
     )
 }
 IS_SQLITE = DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3"
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["ENGINE"] = "crm.postgresql"  # Django's, which also says whose rows may be shown
 DATABASES["default"]["OPTIONS"] = {
     **(_SQLITE_OPTIONS if IS_SQLITE else _POSTGRES_OPTIONS),
     **DATABASES["default"].get("OPTIONS", {}),

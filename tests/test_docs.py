@@ -64,7 +64,7 @@ def test_every_command_of_ours_is_explained() -> None:
 
 def test_every_command_that_is_explained_exists() -> None:
     ours = {path.stem for path in ROOT.glob("*/management/commands/*.py")}
-    djangos = {"check", "collectstatic", "createsuperuser", "migrate"}
+    djangos = {"check", "collectstatic", "createsuperuser", "migrate", "shell"}
     named = {
         name
         for one in PAGES

@@ -17,7 +17,6 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Count, Q
 from django.utils import timezone
-from django_scopes import scopes_disabled
 
 from crm.access import Ability, Principal, principal_in
 from crm.actions import bulk
@@ -40,7 +39,7 @@ from crm.models import (
     User,
 )
 from crm.signals import together
-from crm.tenancy import company_scope
+from crm.tenancy import company_scope, every_company
 
 CHUNK = 500
 AT_ONCE = 1000
@@ -163,7 +162,7 @@ def counts_of(run: BulkRun) -> Counts:
 
 def work_everywhere() -> None:
     """Go on with every run that nobody is at. Doing it twice is harmless."""
-    with scopes_disabled():
+    with every_company():
         waiting = BulkRun.objects.running().filter(_is_free()).values("company")
         companies = list(Company.objects.filter(pk__in=waiting))
     for company in companies:

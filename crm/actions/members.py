@@ -9,7 +9,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
-from django_scopes import scopes_disabled
 
 from crm import audit
 from crm.access import Ability, is_operator, roles_with
@@ -17,6 +16,7 @@ from crm.actions.owners import check_owner
 from crm.actor import Actor
 from crm.models import Activity, ApiKey, Company, Deal, Lead, Membership, Role, TaskAssignee, User
 from crm.models.activity import ActivityKind
+from crm.tenancy import every_company
 
 BATCH = 1000
 
@@ -129,7 +129,7 @@ def remove_member(
 @transaction.atomic
 def change_user(user: User, changes: dict[str, Any], actor: Actor) -> User:
     """Change what belongs to the person whatever the company: names, address, and whether they may sign in."""
-    with scopes_disabled():
+    with every_company():
         _lock_companies(Membership.objects.filter(user=user).values_list("company", flat=True))
     user = User.objects.select_for_update().get(pk=user.pk)
     before = {field: getattr(user, field) for field in changes}
@@ -152,7 +152,7 @@ def change_user(user: User, changes: dict[str, Any], actor: Actor) -> User:
 
 def open_or_close_panel(user: User) -> None:
     """The admin panel is for those who manage some company, and for the operator."""
-    with scopes_disabled():
+    with every_company():
         memberships = Membership.objects.filter(user=user, is_active=True)
         manages = memberships.filter(role__in=roles_with(Ability.MANAGE)).exists()
     is_staff = manages or is_operator(user)
@@ -201,7 +201,7 @@ def _check_others_own(membership: Membership) -> None:
 
 def _owned_alone(user: User) -> str:
     """The name of a company that has no other active owner; "" if there is none."""
-    with scopes_disabled():
+    with every_company():
         owners = Membership.objects.active().filter(role__in=roles_with(Ability.OWN))
         theirs = Membership.objects.filter(
             user=user, role__in=roles_with(Ability.OWN), is_active=True

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.db.models import Q
 from django.utils import timezone
-from django_scopes import scopes_disabled
 
 from crm.access import Principal
 from crm.actions import people
 from crm.models import ApiKey
+from crm.tenancy import every_company
 
 
 def principal_of_key(header: str) -> Principal | None:
@@ -17,7 +17,7 @@ def principal_of_key(header: str) -> Principal | None:
     if scheme.lower() != "bearer" or not people.looks_like_key(secret.strip()):
         return None
     now = timezone.now()
-    with scopes_disabled():
+    with every_company():
         key = (
             ApiKey.objects.filter(digest=people.digest(secret.strip()), revoked_at=None)
             .filter(Q(expires_at=None) | Q(expires_at__gt=now))

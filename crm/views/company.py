@@ -7,14 +7,13 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST
-from django_scopes import scopes_disabled
 
 from crm import audit
 from crm.access import SESSION_COMPANY
 from crm.actor import Actor
 from crm.addresses import client_address
 from crm.models import Membership
-from crm.tenancy import company_scope
+from crm.tenancy import company_scope, every_company
 from crm.views.page import back_to
 
 
@@ -22,7 +21,7 @@ from crm.views.page import back_to
 def switch_company(request: HttpRequest) -> HttpResponse:
     """Open another company of this person. One they do not belong to is a 404, like one that does not exist."""
     chosen = _uuid(request.POST.get("company", ""))
-    with scopes_disabled():
+    with every_company():
         places = Membership.objects.filter(user=request.user.pk, is_active=True, company_id=chosen)
         place = places.select_related("company", "user").first()
     if place is None:

@@ -7,7 +7,6 @@ from typing import Final, cast
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
-from django_scopes import scopes_disabled
 
 from crm import panels
 from crm.access import Ability, Principal, is_operator, may_open_panel
@@ -15,7 +14,7 @@ from crm.counting import count_of
 from crm.display import initials
 from crm.frame import Account, CompanyChoice, Frame, NavItem, Search
 from crm.models import Membership
-from crm.tenancy import company_scope
+from crm.tenancy import company_scope, every_company
 from crm.views.settings.menu import SETTINGS, first_url
 
 LEADS: Final = "leads"
@@ -104,7 +103,7 @@ def _settings(principal: Principal, path: str) -> NavItem | None:
 
 
 def _companies(principal: Principal) -> tuple[CompanyChoice, ...]:
-    with scopes_disabled():
+    with every_company():
         memberships = list(
             Membership.objects.filter(user=principal.user, is_active=True)
             .select_related("company")

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from django.apps import apps
 from django.db import models, transaction
 from django.db.models import Q
-from django_scopes import scopes_disabled
 
 from capi.models import Attempt, ConversionEvent, Delivery
 from crm import audit
 from crm.models import Activity, AuditEntry, Company, Deal, Lead, Membership, Organization, Task, User
-from crm.tenancy import TenantModel, company_scope
+from crm.tenancy import TenantModel, company_scope, every_company
 from leadmachine.demo import cast
 from leadmachine.demo.loading import remember_loading
 from leadmachine.management.auditing import COMMAND
@@ -91,7 +90,7 @@ def _delete_rows(rows: models.QuerySet[models.Model]) -> None:
 
 def _remove_colleagues() -> None:
     """The invented people, unless somebody made them members of a real company or operators."""
-    with scopes_disabled():
+    with every_company():
         still_members = Membership.objects.values("user")
         invented = User.objects.filter(email__in=[colleague.email for colleague in cast.COLLEAGUES])
         invented.filter(is_superuser=False).exclude(pk__in=still_members).delete()

@@ -15,7 +15,6 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone
-from django_scopes import scopes_disabled
 from uuid_utils.compat import uuid7
 
 from capi import nudge, operations, payload
@@ -27,7 +26,7 @@ from crm.actions import leads as lead_actions
 from crm.actor import Actor
 from crm.mass_insert import Table
 from crm.models import Company, Lead, LeadEmail, LeadStatus
-from crm.tenancy import company_scope
+from crm.tenancy import company_scope, every_company
 from leadmachine import env
 from tests.benchmarks import naive
 from tests.benchmarks.load import percentile
@@ -135,7 +134,7 @@ def delivery(stage: Stage, *, events: int, rounds: int) -> list[Row]:
     stage.stop("naive worker")
     stage.say("Delivery, claims …")
     claims = _claims(senders)
-    with scopes_disabled():
+    with every_company():
         history = ConversionEvent.objects.count()
     return [
         Row("Delivery: commit to accepted, idle", percentile(idle, 50) * 1000, percentile(idle, 95) * 1000),
@@ -269,7 +268,7 @@ def _start_way(way: str, size: int, companies: Sequence[Company]) -> subprocess.
 def _naive_tasks(senders: Senders, events: int) -> float:
     """Events a second with a task for each, from the first task to the last answer."""
     made = senders.fill(max(events, COMPANIES))
-    with scopes_disabled():
+    with every_company():
         ids = list(ConversionEvent.objects.due(timezone.now()).values_list("pk", flat=True))
     started = timezone.now()
     for event in ids:
@@ -284,7 +283,7 @@ def _nudge_all(senders: Senders) -> None:
 
 
 def _last_accepted(senders: Senders) -> datetime:
-    with scopes_disabled():
+    with every_company():
         theirs = ConversionEvent.objects.filter(company__in=senders.companies)
         last: datetime = theirs.aggregate(last=Max("accepted_at"))["last"]
     return last
@@ -298,7 +297,7 @@ def _wait_until_empty(check: Callable[[], None] = lambda: None) -> None:
         )
         return not unfinished.exists()
 
-    with scopes_disabled():
+    with every_company():
         _wait_for(is_empty, "the queue to be empty", every=0.05)
 
 

@@ -15,7 +15,7 @@ __all__ = ["app", "tell"]
 @shared_task
 def tell(event: str) -> None:
     """Tell LinkedIn of one event."""
-    from django_scopes import scopes_disabled
+    from crm.tenancy import every_company
 
-    with scopes_disabled():
+    with every_company():
         ways.naive(UUID(event))

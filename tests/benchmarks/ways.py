@@ -106,12 +106,12 @@ def main() -> None:
 
     django.setup()
     from django.utils import timezone
-    from django_scopes import scopes_disabled
 
     from capi.models import ConversionEvent
+    from crm.tenancy import every_company
 
     way, size, companies = sys.argv[1], int(sys.argv[2]), [UUID(word) for word in sys.argv[3:]]
-    with scopes_disabled():
+    with every_company():
         ids: list[UUID] = []
         if way == "naive":
             due = ConversionEvent.objects.filter(company__in=companies).due(timezone.now())

@@ -32,12 +32,12 @@ django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
 from django.db import transaction
-from django_scopes import scopes_disabled
+from crm.tenancy import every_company
 from capi import vault
 from capi.models import Connection
 from crm.models import Company
 companies = [Company(name=f"Company {n}") for n in range(int(sys.argv[1]))]
-with scopes_disabled(), transaction.atomic():
+with every_company(), transaction.atomic():
     Company.objects.bulk_create(companies, batch_size=500)
     Connection.objects.bulk_create(
         [Connection(company=each, token_sealed=vault.encrypt(f"token-{each.pk}", each.pk, Connection.TOKEN_FIELD))

@@ -11,12 +11,11 @@ from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django_scopes import scopes_disabled
 
 from capi.models import ConversionEvent, Rule
 from crm.actions import people
 from crm.models import Activity, ApiKey, Company, Deal, Lead, LeadStatus, Membership, Role, Stage, User
-from crm.tenancy import TenantModel, company_scope
+from crm.tenancy import TenantModel, company_scope, every_company
 from tests.factories import CompanyFactory, DealFactory, LeadFactory, RuleFactory, UserFactory, connect
 
 pytestmark = pytest.mark.django_db
@@ -441,7 +440,7 @@ def _queries(client: Client, url: str) -> int:
 def test_a_superuser_without_a_company_works_with_every_company(
     operator: User, client_of: ClientOf, other_company: Company
 ) -> None:
-    with scopes_disabled():
+    with every_company():
         assert not Membership.objects.filter(user=operator).exists()
     third = CompanyFactory(name="Third")
     with company_scope(third):

@@ -20,7 +20,6 @@ from django.core.management import call_command
 from django.dispatch import Signal
 from django.test import Client, RequestFactory
 from django.urls import reverse
-from django_scopes import scopes_disabled
 
 from capi import operations
 from capi.models import AppHold, ConversionEvent, Rule, Status
@@ -31,7 +30,7 @@ from crm.actions.retention import update_retention
 from crm.actor import SYSTEM, Actor
 from crm.models import AuditEntry, Company, LeadStatus, LeadType, Membership, Role, User
 from crm.personal_export import export_lead
-from crm.tenancy import WrongTenant, company_scope
+from crm.tenancy import WrongTenant, company_scope, every_company
 from leadmachine import env
 from tests.factories import PASSWORD, LeadFactory, RuleFactory, UserFactory, connect
 
@@ -112,7 +111,7 @@ def add_member(doors: Doors) -> None:
 
 
 def switch(doors: Doors) -> None:
-    with scopes_disabled():
+    with every_company():
         other = doors.other()
         doors.page("switch_company", company=other.pk)
         doors.page("switch_company", company=doors.company.pk)
@@ -257,7 +256,7 @@ def doors(company: Company, owner: User, sandbox: object) -> Doors:
 
 def everything_written() -> str:
     """All columns of all rows, as the database has them."""
-    with scopes_disabled():
+    with every_company():
         return json.dumps([list(map(str, row)) for row in AuditEntry.objects.values_list()])
 
 
@@ -347,7 +346,7 @@ def test_signing_in_is_written_in_each_company_one_is_let_into(company: Company,
     with company_scope(left):
         Membership.objects.filter(user=owner).update(is_active=False)
     Client().post(reverse("account_login"), {"login": owner.email, "password": PASSWORD})
-    with scopes_disabled():
+    with every_company():
         told = AuditEntry.objects.filter(action="sign_in").values_list("company", flat=True)
         assert set(told) == {company.pk, let_in.pk}
 

@@ -8,6 +8,7 @@ from django_scopes.exceptions import ScopeError
 
 from crm.models import Company, Lead, Tag
 from crm.tenancy import TenantModel, WrongTenant, company_scope
+from leadmachine.env import REPOSITORY
 from tests.factories import LeadFactory
 
 
@@ -19,6 +20,13 @@ def tenant_models() -> list[type[TenantModel]]:
 def test_no_tenant_model_can_be_read_outside_a_scope(db: None, model: type[TenantModel]) -> None:
     with pytest.raises(ScopeError):
         model.objects.all().count()  # type: ignore[attr-defined]
+
+
+def test_scopes_are_switched_off_in_one_place() -> None:
+    """`scopes_disabled()` opens nothing in PostgreSQL, so that its caller finds no rows there: every_company() does."""
+    files = [path for part in ("crm", "capi", "leadmachine") for path in (REPOSITORY / part).rglob("*.py")]
+    found = [path for path in files if "scopes_disabled" in path.read_text()]
+    assert found == [REPOSITORY / "crm" / "tenancy.py"]
 
 
 def test_a_scope_shows_one_company_only(company: Company, other_company: Company) -> None:

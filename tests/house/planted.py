@@ -5,6 +5,10 @@ from django.db.models.signals import post_save  # post-save-tells-too-little
 
 with scopes_disabled():  # tenancy-left-open
     pass
+with every_company():  # tenancy-left-open
+    pass
+with sight.seeing(everything):  # tenancy-left-open
+    pass
 signals.deal_won.send(sender=None)  # signal-sent-outside-actions
 deal_won.send(sender=None)  # signal-sent-outside-actions
 deal_won.send_robust(sender=None)  # signal-that-swallows

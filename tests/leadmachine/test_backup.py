@@ -53,10 +53,10 @@ def _ok(done: subprocess.CompletedProcess[str]) -> str:
 
 _SHOW = """
 import json
-from django_scopes import scopes_disabled
+from crm.tenancy import every_company
 from crm.models import Company, Lead, User
 from capi.models import Connection, ConversionEvent
-with scopes_disabled():
+with every_company():
     print(json.dumps({
         "companies": list(Company.objects.values_list("name", flat=True)),
         "users": User.objects.count(),
@@ -68,9 +68,9 @@ with scopes_disabled():
 
 
 _SHOW_LOG = """
-from django_scopes import scopes_disabled
+from crm.tenancy import every_company
 from crm.models import AuditEntry
-with scopes_disabled():
+with every_company():
     print(*AuditEntry.objects.filter(action__startswith="backup_").values_list("action", flat=True))
     AuditEntry.objects.all().delete()
 """

@@ -18,14 +18,13 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import DatabaseError, connections
 from django.utils import timezone
-from django_scopes import scopes_disabled
 from pytest_django import Settings
 
 from capi.models import Connection, ConversionEvent, Rule, Status
 from capi.sandbox.running import RunningSandbox
 from crm.api.keys import principal_of_key
 from crm.models import Company, LeadStatus, Membership, User
-from crm.tenancy import company_scope
+from crm.tenancy import company_scope, every_company
 from leadmachine import doctor, env
 from tests.factories import LeadFactory, RuleFactory, connect
 
@@ -300,7 +299,7 @@ def test_doctor_looks_at_every_company(
     settings.FIELD_KEYS = [env.new_field_key(), *settings.FIELD_KEYS]
     with company_scope(other_company):
         connect(other_company)
-    with scopes_disabled():
+    with every_company():
         keys = [finding for finding in doctor.examine() if finding.subject == "keys"]
     assert len(keys) == 2, "one line for each key in use"
 

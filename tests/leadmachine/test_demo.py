@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from django.db import connection as database
 from django.utils import timezone
-from django_scopes import scopes_disabled
 from pytest_django import Settings
 
 from capi import payload
@@ -35,7 +34,7 @@ from crm.models import (
     StageKind,
     User,
 )
-from crm.tenancy import company_scope
+from crm.tenancy import company_scope, every_company
 from leadmachine import demo
 from tests.factories import SHELL, LeadFactory
 
@@ -286,7 +285,7 @@ def test_an_invented_colleague_with_a_real_company_stays(company: Company) -> No
 
 def test_the_figures_are_totals_over_all_companies() -> None:
     demo.seed(demo.Plan(companies=3, leads=100, deals=31, activities=50))
-    with scopes_disabled():
+    with every_company():
         assert (Company.objects.count(), Lead.objects.count(), Deal.objects.count()) == (3, 100, 31)
         written = Activity.objects.filter(kind__in=("note", "call", "meeting", "email"))
         assert written.count() == 50
@@ -295,20 +294,20 @@ def test_the_figures_are_totals_over_all_companies() -> None:
 def test_chunks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("leadmachine.demo.loading.CHUNK", 40)
     demo.seed(demo.Plan(leads=130, deals=45, activities=10))
-    with scopes_disabled():
+    with every_company():
         assert (Lead.objects.count(), Deal.objects.count()) == (130, 45)
         assert Lead.objects.filter(last_name="Sørensen", first_name="Annika").count() == 1
 
 
 def test_a_few_leads_can_have_many_deals() -> None:
     demo.seed(demo.Plan(leads=3, deals=12, activities=0))
-    with scopes_disabled():
+    with every_company():
         assert (Lead.objects.count(), Deal.objects.count()) == (3, 12)
 
 
 def test_leads_without_deals_can_be_had_too() -> None:
     demo.seed(demo.Plan(leads=10, deals=0, activities=0))
-    with scopes_disabled():
+    with every_company():
         assert (Lead.objects.count(), Deal.objects.count()) == (10, 0)
 
 

@@ -267,9 +267,9 @@ def test_an_unknown_stage_is_not_found(alice: Browser, deal: Deal, stage: str) -
 
 
 def test_a_stage_of_another_company_is_not_found(charlie: Browser, alice: Browser, deal: Deal) -> None:
-    from django_scopes import scopes_disabled
+    from crm.tenancy import every_company
 
-    with scopes_disabled():
+    with every_company():
         foreign = Stage.objects.exclude(company=deal.company).filter(kind="open").first()
     assert foreign is not None
     assert alice.post("deal_move", deal.pk, stage=foreign.pk).status_code == 404
