@@ -9,6 +9,8 @@ from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa import admin as mfa_admin  # noqa: F401  registers what is taken out below
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount import admin as services_admin  # noqa: F401  registers what is taken out below
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions import admin as sessions_admin  # noqa: F401  registers what is taken out below
 from allauth.usersessions.models import UserSession
 from django import forms
@@ -56,8 +58,10 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 admin.site.empty_value_display = "–"
 # Permissions follow the role in the company, so groups would promise what nothing keeps; and the address a person
 # signs in with is the user's own, so allauth's table of addresses would be a second truth.
-# Second steps and sessions are the person's own as well, and hold secrets.
-admin.site.unregister([Group, EmailAddress, Authenticator, UserSession])
+# Second steps, sessions and the services they sign in with are the person's own as well, and hold secrets.
+admin.site.unregister(
+    [Group, EmailAddress, Authenticator, UserSession, SocialAccount, SocialApp, SocialToken]
+)
 
 
 class DomainsField(forms.CharField):

@@ -17,7 +17,7 @@ class CrmConfig(AppConfig):
     verbose_name = "CRM"
 
     def ready(self) -> None:
-        from crm import sessions, sign_ins  # noqa: F401  they listen to sign-ins
+        from crm import sessions, sign_in_with, sign_ins  # noqa: F401  they listen to sign-ins
 
         sign_ins.listen()
         pre_migrate.connect(_before_migrations, sender=self)

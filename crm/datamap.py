@@ -252,6 +252,23 @@ register(
         secret="session_key data",  # noqa: S106
     ),
     Table(
+        "socialaccount.SocialAccount",
+        "Services such as LinkedIn that people sign in with",
+        staff="uid extra_data",
+        plain="provider",
+    ),
+    Table(
+        "socialaccount.SocialApp",
+        "Not used, clients of services are in the environment; part of allauth",
+        secret="client_id secret key settings",  # noqa: S106
+        plain="provider provider_id name",
+    ),
+    Table(
+        "socialaccount.SocialToken",
+        "Not used, what a service grants is not kept; part of allauth",
+        secret="token token_secret",  # noqa: S106
+    ),
+    Table(
         "account.EmailConfirmation",
         "Links that confirm an address",
         secret="key",  # noqa: S106

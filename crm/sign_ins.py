@@ -31,7 +31,7 @@ TOLD: tuple[tuple[Signal, str], ...] = (
 
 @receiver(user_logged_in, dispatch_uid="crm.sign_ins.on_signed_in")
 def on_signed_in(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:
-    audit.record_for(user, _by(user, request), "sign_in")
+    audit.record_for(user, _by(user, request), "sign_in", changes=_service(request))
 
 
 @receiver(user_logged_out, dispatch_uid="crm.sign_ins.on_signed_out")
@@ -90,6 +90,13 @@ def _teller(action: str) -> Any:
 def _factor(authenticator: Any) -> dict[str, tuple[object, object]]:
     """Which kind of factor: totp, webauthn, recovery_codes."""
     return {"method": (None, str(authenticator.type))} if authenticator is not None else {}
+
+
+def _service(request: HttpRequest) -> dict[str, tuple[object, object]]:
+    """Where they signed in from, if it was not here."""
+    ways = request.session.get("account_authentication_methods", [])
+    found = [way["provider"] for way in ways if way.get("method") == "socialaccount"]
+    return {"provider": (None, found[-1])} if found else {}
 
 
 def _by(user: User, request: HttpRequest | None) -> Actor:

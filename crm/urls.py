@@ -61,6 +61,7 @@ from crm.views.settings.words import (
 )
 from crm.views.settings.you import session_end, sessions_end, your_account
 from crm.views.setup import setup
+from crm.views.sign_in_with import service_disconnect
 from crm.views.task import (
     task_delete,
     task_done,
@@ -90,6 +91,9 @@ urlpatterns = [
     path("settings/you/", your_account, name="settings_you"),
     path("settings/you/sessions/end/", sessions_end, name="settings_sessions_end"),
     path("settings/you/sessions/<int:pk>/end/", session_end, name="settings_session_end"),
+    path(
+        "settings/you/services/<int:pk>/disconnect/", service_disconnect, name="settings_service_disconnect"
+    ),
     path("settings/privacy/", privacy, name="settings_privacy"),
     path("settings/privacy/retention/", privacy_retention, name="settings_privacy_retention"),
     path("settings/statuses/", words, {"kind": STATUSES}, name="settings_statuses"),

@@ -12,6 +12,7 @@ from django.db import connections
 from django.http.request import validate_host
 
 from capi.base_url import BaseUrl
+from leadmachine import sign_in
 from leadmachine.database import privileged_role
 
 SECRET_KEY_LENGTH = 50
@@ -104,6 +105,20 @@ def check_api_rate(**kwargs: Any) -> list[CheckMessage]:
     return [
         Error(f"{name} must be at least 1.", hint=f"Unset {name} for the default.", id="leadmachine.E005")
         for name in wrong
+    ]
+
+
+@register()
+def check_services(**kwargs: Any) -> list[CheckMessage]:
+    """Half a client is a slip: the button to sign in with that service would just not be there."""
+    return [
+        Error(
+            f"{key.upper()}_CLIENT_ID and {key.upper()}_CLIENT_SECRET belong together, and one is missing.",
+            hint="Set both to let people sign in with it, or neither.",
+            id="leadmachine.E006",
+        )
+        for key in sign_in.SERVICES
+        if any(sign_in.client_of(key)) and not all(sign_in.client_of(key))
     ]
 
 

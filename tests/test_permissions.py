@@ -70,7 +70,7 @@ class Route:
     def path(self, records: dict[str, Any]) -> str:
         path = "/" + self.pattern.replace(".*", "nowhere").replace(r"\.", ".")
         if self.name in OF_A_PERSON:  # of somebody's own account, and this is nobody's
-            path = ID.sub("1" if "<int:" in path else str(UUID(int=1)), path)
+            path = ID.sub("999999999" if "<int:" in path else str(UUID(int=1)), path)
         elif ID.search(path):
             path = ID.sub(str(records[noun_of(self.name)].pk), path)
         return path + QUERIES.get(self.name, "").format(lead=records["lead"].pk)

@@ -132,6 +132,8 @@ WITHOUT_ID = {
     "mfa_add_webauthn",
     "mfa_reauthenticate_webauthn",
     "mfa_login_webauthn",
+    "openid_connect_login",
+    "openid_connect_callback",
     "account_login",
     "account_logout",
     "account_inactive",
@@ -149,7 +151,12 @@ WITHOUT_ID = {
 # Keys that were mailed to a person, not ids of records.
 BY_KEY = {"account_confirm_email", "account_reset_password_from_key", "invitation"}
 # They take the id of something that is a person's own and no company's; tests/crm/signing_in has their cases.
-OF_A_PERSON = {"settings_session_end", "mfa_remove_webauthn", "mfa_edit_webauthn"}
+OF_A_PERSON = {
+    "settings_session_end",
+    "settings_service_disconnect",
+    "mfa_remove_webauthn",
+    "mfa_edit_webauthn",
+}
 
 
 def routes() -> Iterator[tuple[str, str]]:

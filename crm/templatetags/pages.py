@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 
 from crm.display import COLOURS
 from crm.models import LeadStatus
+from crm.sign_in_with import Service, Waiting, services, waiting
 from crm.templatetags.ui import component, status_shape
 from crm.views.settings.menu import Group
 from crm.views.settings.menu import settings_menu as _settings_menu
@@ -43,6 +44,18 @@ def small_icon(name: str) -> str:
 def settings_menu(context: template.Context) -> list[Group]:
     """The menu of the settings for whoever looks at this page."""
     return _settings_menu(context["request"])
+
+
+@register.simple_tag
+def sign_in_services() -> list[Service]:
+    """The services that people may sign in with."""
+    return services()
+
+
+@register.filter
+def came_from(request: HttpRequest) -> Waiting | None:
+    """The service that somebody came from who has yet to give their password."""
+    return waiting(request)
 
 
 @register.filter

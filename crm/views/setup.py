@@ -19,6 +19,7 @@ from crm.actions.companies import create_company
 from crm.actions.people import create_owner
 from crm.forms import SetupForm, show_refusal
 from crm.models import User
+from crm.sign_in_with import let_forms_leave
 
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -29,7 +30,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     if is_first_run():
         return redirect("setup")
     answer: HttpResponse = sign_in_page(request)
-    return answer
+    return let_forms_leave(answer)
 
 
 @login_not_required

@@ -90,6 +90,16 @@ def test_a_wrong_setting_is_found_with_a_hint(
     assert _only(settings, **wrong).id == expected
 
 
+@pytest.mark.parametrize("half", ["GOOGLE_CLIENT_ID", "LINKEDIN_CLIENT_SECRET"])
+def test_half_a_client_of_a_service_is_found(
+    half: str, monkeypatch: pytest.MonkeyPatch, settings: Settings, today: None
+) -> None:
+    monkeypatch.setenv(half, "canary")
+    found = _only(settings)
+    assert found.id == "leadmachine.E006"
+    assert "canary" not in str(found)
+
+
 def test_no_finding_repeats_a_secret(settings: Settings, today: None) -> None:
     settings.SECRET_KEY, settings.FIELD_KEYS = "canary-secret", ["k1:canary-key"]
     settings.PUBLIC_URL = "http://user:canary-word@10.0.0.1"

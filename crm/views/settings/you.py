@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, cast
 
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
 from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,6 +20,7 @@ from crm.actor import Actor
 from crm.addresses import client_address
 from crm.models import User
 from crm.second_step import must_set_up
+from crm.sign_in_with import let_forms_leave, name_of, services
 from crm.views.page import done
 
 YOU: Final = "settings_you"
@@ -71,6 +73,20 @@ class SecondStep:
         return bool(self.app or self.passkeys)
 
 
+@dataclass(frozen=True)
+class SignInWith:
+    """A service: as whom it signs this person in, and since when; or that it could."""
+
+    key: str
+    name: str
+    is_offered: bool
+    account: SocialAccount | None = None
+
+    @property
+    def email(self) -> str:
+        return str(self.account.extra_data.get("email", "")) if self.account else ""
+
+
 @require_safe
 def your_account(request: HttpRequest) -> HttpResponse:
     """Everything about how this person signs in."""
@@ -79,9 +95,16 @@ def your_account(request: HttpRequest) -> HttpResponse:
         "person": user,
         "step": second_step_of(user),
         "sessions": _sessions(request),
+        "services": _services(user),
         "must_set_up": must_set_up(request),
     }
-    return render(request, "crm/settings/you.html", context)
+    return let_forms_leave(render(request, "crm/settings/you.html", context))
+
+
+@require_safe
+def to_your_account(request: HttpRequest, key: str = "") -> HttpResponse:
+    """In place of pages of allauth's that have no place here."""
+    return redirect(YOU)
 
 
 @require_POST
@@ -125,6 +148,17 @@ def second_step_of(user: User) -> SecondStep:
         [each for each in authenticators if each.type == Authenticator.Type.WEBAUTHN],
         by_type.get(Authenticator.Type.RECOVERY_CODES),
     )
+
+
+def _services(user: User) -> list[SignInWith]:
+    """Those connected, also ones that the operator no longer offers, and those that could be."""
+    connected = list(SocialAccount.objects.filter(user=user).order_by("date_joined"))
+    offered = {service.key for service in services()}
+    mine = {account.provider for account in connected}
+    return [
+        *(SignInWith(one.provider, name_of(one.provider), one.provider in offered, one) for one in connected),
+        *(SignInWith(one.key, one.name, is_offered=True) for one in services() if one.key not in mine),
+    ]
 
 
 def browser_name(user_agent: str) -> str:
