@@ -87,10 +87,30 @@ class LeadChanges(TypedDict, total=False):
     consent: str
     consent_source: str
     consent_text_version: str
+    consent_at: datetime | None
     external_id: str
     is_test: bool
     attribution: Attribution
 
+
+@dataclass(frozen=True)
+class _Consent:
+    """What was answered, and how; None where that was not said."""
+
+    answer: str
+    source: str | None
+    text_version: str | None
+
+    def is_known_of(self, lead: Lead) -> bool:
+        """Whether the lead says so already."""
+        return (
+            self.answer == lead.consent
+            and self.source in (None, lead.consent_source)
+            and self.text_version in (None, lead.consent_text_version)
+        )
+
+
+_CONSENT_FIELDS = frozenset({"consent", "consent_source", "consent_text_version", "consent_at"})
 
 # Plain columns, with the words the timeline uses for them.
 PLAIN_FIELDS = {
@@ -144,7 +164,13 @@ def create_lead(
     check_owner(lead.owner)
     _set_plain_fields(lead, changes)
     _set_attribution(lead, changes.get("attribution", {}))
-    _set_consent_fields(lead, changes, at)
+    if "consent" in changes:
+        source, version = changes.get("consent_source"), changes.get("consent_text_version")
+        _set_consent_fields(
+            lead, _Consent(changes["consent"], source, version), actor, _consent_at(changes) or at
+        )
+    elif _CONSENT_FIELDS & changes.keys():
+        raise ValidationError({"consent": "Say what was answered, beside its source, text or time."})
     lead.organization = organizations.find_or_create(
         company,
         changes.get("organization", ""),
@@ -196,13 +222,14 @@ def update_lead(lead: Lead, changes: LeadChanges, actor: Actor) -> Lead:
     _record_differences(lead, before, _readable(lead), actor, now)
     if lead.country_code != country:
         signals.consent_changed.send(sender=Lead, fact=LeadFact(lead, now))
-    if "consent" in changes:
+    if _CONSENT_FIELDS & changes.keys():
         set_consent(
             lead,
-            changes["consent"],
+            changes.get("consent", lead.consent),
             actor,
-            source=changes.get("consent_source", actor.channel),
-            text_version=changes.get("consent_text_version", ""),
+            source=changes.get("consent_source"),
+            text_version=changes.get("consent_text_version"),
+            at=_consent_at(changes),
         )
     if "status" in changes:
         change_status(lead, changes["status"], actor)
@@ -220,19 +247,29 @@ def change_status(
 
 
 @transaction.atomic
-def set_consent(lead: Lead, consent: str, actor: Actor, *, source: str = "", text_version: str = "") -> Lead:
-    """Record that the person granted or denied consent, by which door and which text."""
+def set_consent(
+    lead: Lead,
+    consent: str,
+    actor: Actor,
+    *,
+    source: str | None = None,
+    text_version: str | None = None,
+    at: datetime | None = None,
+) -> Lead:
+    """Record that the person granted or denied consent, by which door, to which text and when (default now).
+
+    Said again with nothing new, it changes nothing: what is None stays what it was with the same answer.
+    """
     lead = _locked(lead)
-    if lead.consent == consent and lead.consent_text_version == text_version:
+    said = _Consent(consent, source, text_version)
+    if said.is_known_of(lead) and at in (None, lead.consent_at):
         return lead
     now = timezone.now()
     old, before = lead.get_consent_display(), lead.consent
-    changes = LeadChanges(consent=consent, consent_source=source, consent_text_version=text_version)
-    _set_consent_fields(lead, changes, now)
+    _set_consent_fields(lead, said, actor, at or now)
     _save(lead)
-    timeline.record(
-        lead, ActivityKind.CONSENT, actor, now, old=old, new=lead.get_consent_display(), text=source
-    )
+    new = lead.get_consent_display()
+    timeline.record(lead, ActivityKind.CONSENT, actor, now, old=old, new=new, text=lead.consent_source)
     audit.record(
         actor, "consent_changed", lead, company=lead.company, changes={"consent": (before, lead.consent)}
     )
@@ -295,15 +332,19 @@ def _is_usable_event_id(event_id: str) -> bool:
     return allowed and not Lead.objects.filter(browser_event_id=event_id).exists()
 
 
-def _set_consent_fields(lead: Lead, changes: LeadChanges, at: datetime) -> None:
-    if "consent" not in changes:
-        return
-    if changes["consent"] not in Consent.values:
+def _consent_at(changes: LeadChanges) -> datetime | None:
+    at = changes.get("consent_at")
+    return None if at is None else _named("consent_at", lambda: cleaning.moment(at, timezone.now()))
+
+
+def _set_consent_fields(lead: Lead, said: _Consent, actor: Actor, at: datetime) -> None:
+    if said.answer not in Consent.values:
         raise ValidationError({"consent": "Say granted, denied or unknown."})
-    lead.consent = changes["consent"]
-    lead.consent_source = changes.get("consent_source", "")
-    lead.consent_text_version = changes.get("consent_text_version", "")
-    lead.consent_at = at
+    is_same = lead.consent == said.answer and lead.consent_at is not None
+    source, version = (lead.consent_source, lead.consent_text_version) if is_same else (actor.channel, "")
+    lead.consent, lead.consent_at = said.answer, at
+    lead.consent_source = source if said.source is None else said.source.strip()
+    lead.consent_text_version = version if said.text_version is None else said.text_version.strip()
 
 
 def _wanted_emails(lead: Lead, changes: LeadChanges) -> list[EmailEntry] | None:

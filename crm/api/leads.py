@@ -172,6 +172,11 @@ class LeadSerializer(StrictSerializer):
     tags = TagNames(required=False, max_length=MOST_ADDRESSES)
     custom = CustomFields(required=False)
     consent = serializers.ChoiceField(choices=Consent.choices, required=False)
+    consent_source = optional_text(80, help_text="By which door it was said; `api` if you name none.")
+    consent_text_version = optional_text(40, help_text="Which text the person was shown.")
+    consent_at = Moment(
+        required=False, allow_null=True, help_text="When the person said so; the time of the request if null."
+    )
     external_id = optional_text(190, help_text="Your own id. A POST with a known one updates that lead.")
     occurred_at = Moment(
         required=False, help_text="When they became a lead; said at creation, never changed."

@@ -186,6 +186,55 @@ def test_consent_is_recorded_with_source_and_time(company: Company, facts: list[
     assert names(facts)[-1] == "consent_changed"
 
 
+def test_consent_of_before_keeps_its_time(company: Company) -> None:
+    at = timezone.now() - timedelta(days=400)
+    lead = LeadFactory(company=company, consent="granted", consent_source="fair", consent_at=at)
+    assert (lead.consent_at, lead.consent_source) == (at, "fair")
+    lead = leads.update_lead(lead, {"consent": "denied", "consent_at": at + timedelta(days=1)}, SHELL)
+    assert (lead.consent_at, lead.consent_source) == (at + timedelta(days=1), "shell")
+
+
+def test_the_same_consent_again_changes_nothing(company: Company, facts: list[tuple[str, Any]]) -> None:
+    lead = LeadFactory(company=company, consent="granted", consent_source="fair", consent_text_version="3")
+    facts.clear()
+    again = leads.update_lead(lead, {"consent": "granted"}, SHELL)
+    assert (again.consent_at, again.consent_source, again.consent_text_version) == (
+        lead.consent_at,
+        "fair",
+        "3",
+    )
+    assert facts == []
+
+
+def test_a_new_text_is_a_new_consent(company: Company, facts: list[tuple[str, Any]]) -> None:
+    lead = LeadFactory(company=company, consent="granted", consent_text_version="3")
+    again = leads.update_lead(lead, {"consent_text_version": "4"}, SHELL)
+    assert (again.consent, again.consent_text_version) == ("granted", "4")
+    assert again.consent_at > lead.consent_at
+    assert names(facts)[-1] == "consent_changed"
+
+
+def test_another_answer_is_not_to_the_text_of_before(company: Company) -> None:
+    lead = LeadFactory(company=company, consent="granted", consent_source="fair", consent_text_version="3")
+    again = leads.update_lead(lead, {"consent": "denied"}, SHELL)
+    assert (again.consent_source, again.consent_text_version) == ("shell", "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"consent_source": "fair"}, "consent"),
+        ({"consent": "granted", "consent_at": timezone.now() + timedelta(days=1)}, "consent_at"),
+        ({"consent": "granted", "consent_text_version": "x" * 41}, "consent_text_version"),
+        ({"consent": "granted", "consent_source": "a\0b"}, "consent_source"),
+    ],
+)
+def test_a_consent_that_can_not_be_is_refused(company: Company, changes: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        LeadFactory(company=company, **changes)
+    assert list(refused.value.message_dict) == [field]
+
+
 def test_only_a_member_can_own_a_lead(company: Company, stranger: User) -> None:
     with pytest.raises(ValidationError) as refused:
         LeadFactory(company=company, owner=stranger)
