@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from contextlib import suppress
+from typing import Any, Final, cast
 
 from allauth.account import admin as account_admin  # noqa: F401  registers what is taken out below
 from allauth.account.decorators import secure_admin_login
@@ -18,10 +19,12 @@ from django.contrib import admin, messages
 from django.contrib.auth import admin as auth_admin  # noqa: F401  registers what is taken out below
 from django.contrib.auth.models import Group
 from django.db import models, transaction
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 
 from crm.access import Ability, roles_with
 from crm.actions import companies, deals, leads, members, people, vocabulary
+from crm.actions import erase as erasing
 from crm.actor import Actor
 from crm.administration import (
     ActionForm,
@@ -52,6 +55,8 @@ from crm.models import (
     Tag,
     User,
 )
+
+MOST_ERASED: Final = 20
 
 # One way to sign in, with its throttling, for the panel too.
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -274,7 +279,7 @@ class LeadAdmin(TenantAdmin):
         ("organization_name", "country_code"),
         ("status", "lead_type", "source"),
         "owner",
-        "consent",
+        ("consent", "consent_source", "consent_text_version", "consent_at"),
         "external_id",
         "is_test",
         "occurred_at",
@@ -284,6 +289,7 @@ class LeadAdmin(TenantAdmin):
         "origin",
     )
     readonly_fields = (
+        "consent_at",
         "occurred_at",
         "qualified_at",
         "li_fat_id",
@@ -292,7 +298,7 @@ class LeadAdmin(TenantAdmin):
         "utm_campaign",
         "origin",
     )
-    actions = ("archive",)
+    actions = ("archive", "erase")
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         return super().get_queryset(request).filter(archived_at=None).prefetch_related("emails")
@@ -317,6 +323,30 @@ class LeadAdmin(TenantAdmin):
         self.message_user(
             request, f"{count} leads were archived; they are in no list any more.", messages.SUCCESS
         )
+
+    @admin.action(description="Erase selected people…")
+    def erase(self, request: HttpRequest, selected: Rows) -> HttpResponse | None:
+        """Asks by name first. Twenty at once are enough to look at each."""
+        if selected.count() > MOST_ERASED:
+            text = f"Erase at most {MOST_ERASED} people at once, so that you can look at each."
+            self.message_user(request, text, messages.WARNING)
+            return None
+        if "confirmed" not in request.POST:
+            context = {
+                **self.admin_site.each_context(request),
+                "title": "Erase for good?",
+                "opts": self.opts,
+                "leads": selected,
+            }
+            return TemplateResponse(request, "admin/crm/lead/erase.html", context)
+        count = 0
+        for rows in by_company(selected):
+            for lead in rows:
+                with suppress(Lead.DoesNotExist):  # somebody else was quicker
+                    erasing.erase_lead(lead, actor_of(request))
+                    count += 1
+        self.message_user(request, f"{count} people were erased.", messages.SUCCESS)
+        return None
 
 
 class StageChoice(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic for the type checker only

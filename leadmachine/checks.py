@@ -17,6 +17,7 @@ from leadmachine.database import privileged_role
 
 SECRET_KEY_LENGTH = 50
 SECRET_KEY_VARIETY = 5
+ERASURE_KEY_LENGTH = 32
 
 
 PRIVILEGED = "is a superuser or has BYPASSRLS, and can pass by the walls between companies."
@@ -64,6 +65,18 @@ def check_secret_key(**kwargs: Any) -> list[CheckMessage]:
             id="leadmachine.E003",
         )
     ]
+
+
+@register()
+def check_erasure_key(**kwargs: Any) -> list[CheckMessage]:
+    """Whoever guesses it can try addresses against the tombstones."""
+    if len(settings.ERASURE_KEY) >= ERASURE_KEY_LENGTH:
+        return []
+    text = f"ERASURE_KEY is weak: it needs at least {ERASURE_KEY_LENGTH} random characters."
+    hint = (
+        "Before anybody is erased: set it to the output of openssl rand -base64 48. It never changes later."
+    )
+    return [Error(text, hint=hint, id="leadmachine.E007")]
 
 
 @register()

@@ -19,7 +19,8 @@ from django.utils import timezone
 
 from capi import rotation, vault, versions
 from capi.models import ConversionEvent, Status
-from crm import walls
+from crm import tombstones, walls
+from crm.models import Erasure
 from crm.tenancy import every_company
 from leadmachine import database
 from leadmachine.checks import PRIVILEGED, UNPRIVILEGED
@@ -62,6 +63,7 @@ def examine() -> Iterator[Finding]:
     yield _walls()
     with every_company():
         yield from _secrets()
+        yield _erasures()
         yield _delivery()
         yield _accounting()
 
@@ -189,6 +191,29 @@ def _why_unreadable(stored: str, company: UUID, field: str) -> str:
     except vault.VaultError as error:
         return str(error)
     return ""
+
+
+def _erasures() -> Finding:
+    """Whether erased people would be known again: the list is there, and made with the key of today."""
+    file = tombstones.path()
+    count = Erasure.objects.count()
+    if not file.exists():
+        if not count:
+            return Finding("erasures", "Nobody was erased yet.")
+        remedy = (
+            "Bring the file erasures of the former DATA_DIR, so that a restored backup brings nobody back."
+        )
+        return Finding("erasures", f"{count} people were erased, and {file} does not name them.", remedy)
+    try:
+        made_with = {record.key for record in tombstones.read(file)} - {""}
+    except (OSError, ValueError) as error:
+        return Finding("erasures", f"{file} cannot be read: {error}", "Bring back a copy of it.")
+    if made_with - {tombstones.key_name()}:
+        remedy = "Put back the ERASURE_KEY of that time (DATA_DIR/erasure_key if it was not set)."
+        return Finding(
+            "erasures", "ERASURE_KEY is another one, and who was erased is not known again.", remedy
+        )
+    return Finding("erasures", "Who was erased would be known again.")
 
 
 def _delivery() -> Finding:

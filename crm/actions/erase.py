@@ -198,7 +198,11 @@ def _remember(erasure: Erasure) -> None:
     """Outside the database, before the commit: an erasure that a restore forgot would be worse than one too many."""
     marks = tuple(erasure.tombstones.order_by("digest").values_list("digest", flat=True))
     record = tombstones.Record(
-        str(erasure.company_id), str(erasure.lead_id), erasure.requested_at.isoformat(), marks
+        str(erasure.company_id),
+        str(erasure.lead_id),
+        erasure.requested_at.isoformat(),
+        marks,
+        tombstones.key_name(),
     )
     tombstones.append(record)
 

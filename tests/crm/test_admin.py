@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from django.contrib import admin
@@ -11,11 +12,34 @@ from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+<<<<<<< HEAD
 
 from capi.models import ConversionEvent, Rule
 from crm.actions import people
 from crm.models import Activity, ApiKey, Company, Deal, Lead, LeadStatus, Membership, Role, Stage, User
 from crm.tenancy import TenantModel, company_scope, every_company
+=======
+from django_scopes import scopes_disabled
+from pytest_django import Settings
+
+from capi.models import ConversionEvent, Rule
+from crm.actions import people
+from crm.models import (
+    Activity,
+    ApiKey,
+    AuditEntry,
+    Company,
+    Deal,
+    Erasure,
+    Lead,
+    LeadStatus,
+    Membership,
+    Role,
+    Stage,
+    User,
+)
+from crm.tenancy import TenantModel, company_scope
+>>>>>>> 6d2f8d7 (privacy: Erase people in the admin panel)
 from tests.factories import CompanyFactory, DealFactory, LeadFactory, RuleFactory, UserFactory, connect
 
 pytestmark = pytest.mark.django_db
@@ -456,3 +480,65 @@ def test_every_tenant_model_in_the_panel_uses_the_scoped_manager() -> None:
         if issubclass(model, TenantModel):
             assert type(model._default_manager).__module__ == "django_scopes.manager", model
     assert Rule in admin.site._registry
+
+
+def test_people_are_erased_after_a_question_that_names_them(
+    world: dict[type, models.Model], owner: User, client_of: ClientOf, settings: Settings, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    client, lead = client_of(owner), world[Lead]
+    chosen = {"action": "erase", "_selected_action": [str(lead.pk)]}
+    asked = client.post(_page(Lead, "changelist"), chosen).content.decode()
+    assert "Erase for good?" in asked
+    assert "Acme Lead" in asked
+    assert Lead.objects.filter(pk=lead.pk).exists()
+    answer = client.post(_page(Lead, "changelist"), {**chosen, "confirmed": "Erase for good"}, follow=True)
+    assert "1 people were erased." in answer.content.decode()
+    assert not Lead.objects.filter(pk=lead.pk).exists()
+    assert Erasure.objects.get(lead_id=lead.pk).actor == owner
+    entry = AuditEntry.objects.get(action="lead_erased")
+    assert (entry.subject_id, entry.channel) == (lead.pk, "admin")
+    assert not LogEntry.objects.filter(object_repr__contains="Acme Lead").exists()
+
+
+def test_the_operator_erases_people_of_any_company_and_a_member_of_their_own(
+    world: dict[type, models.Model],
+    operator: User,
+    owner: User,
+    other_company: Company,
+    client_of: ClientOf,
+    settings: Settings,
+    tmp_path: Path,
+) -> None:
+    settings.DATA_DIR = tmp_path
+    with company_scope(other_company):
+        theirs = Lead.objects.get()
+    chosen = {"action": "erase", "_selected_action": [str(theirs.pk)], "confirmed": "yes"}
+    client_of(owner).post(_page(Lead, "changelist"), chosen)
+    with company_scope(other_company):
+        assert Lead.objects.filter(pk=theirs.pk).exists()
+    client_of(operator).post(_page(Lead, "changelist"), chosen)
+    with company_scope(other_company):
+        assert not Lead.objects.filter(pk=theirs.pk).exists()
+        assert Erasure.objects.filter(lead_id=theirs.pk).exists()
+
+
+def test_too_many_people_are_not_erased_at_once(
+    company: Company, owner: User, client_of: ClientOf, settings: Settings, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    chosen = [str(LeadFactory(company=company, email=f"p{n}@customer.test").pk) for n in range(21)]
+    body = {"action": "erase", "_selected_action": chosen, "confirmed": "yes"}
+    answer = client_of(owner).post(_page(Lead, "changelist"), body, follow=True)
+    assert "at most 20 people" in answer.content.decode()
+    assert Lead.objects.count() == 21
+
+
+def test_consent_has_its_source_text_and_time(
+    world: dict[type, models.Model], owner: User, client_of: ClientOf
+) -> None:
+    client, url = client_of(owner), _page(Lead, "change", world[Lead].pk)
+    client.post(url, _filled(client, url, consent="granted", consent_text_version="7"))
+    lead = Lead.objects.get(pk=world[Lead].pk)
+    assert (lead.consent, lead.consent_source, lead.consent_text_version) == ("granted", "admin", "7")
+    assert lead.consent_at is not None

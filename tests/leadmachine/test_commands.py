@@ -22,11 +22,12 @@ from pytest_django import Settings
 
 from capi.models import Connection, ConversionEvent, Rule, Status
 from capi.sandbox.running import RunningSandbox
+from crm.actions import erase
 from crm.api.keys import principal_of_key
 from crm.models import Company, LeadStatus, Membership, User
 from crm.tenancy import company_scope, every_company
 from leadmachine import doctor, env
-from tests.factories import LeadFactory, RuleFactory, connect
+from tests.factories import SHELL, LeadFactory, RuleFactory, connect
 
 PASSWORD = "a-long-enough-password"
 
@@ -291,6 +292,24 @@ def test_a_connection_that_waits_is_no_missing_worker(rules: dict[str, Rule], co
     connection.waits_until = timezone.now() + timedelta(minutes=30)
     connection.save()
     assert not _findings()["delivery"].is_wrong
+
+
+def test_doctor_notices_another_erasure_key_and_a_missing_list(
+    company: Company, settings: Settings, tmp_path: Path
+) -> None:
+    settings.DATA_DIR = tmp_path
+    assert _findings()["erasures"].found == "Nobody was erased yet."
+    erase.erase_lead(LeadFactory(company=company), SHELL)
+    assert not _findings()["erasures"].is_wrong
+    key, settings.ERASURE_KEY = settings.ERASURE_KEY, env.new_secret_key()
+    finding = _findings()["erasures"]
+    assert "ERASURE_KEY is another one" in finding.found
+    assert key[:8] not in (tmp_path / "erasures").read_text()
+    settings.ERASURE_KEY = key
+    (tmp_path / "erasures").write_text("nonsense\n")
+    assert "cannot be read" in _findings()["erasures"].found
+    (tmp_path / "erasures").unlink()
+    assert "does not name them" in _findings()["erasures"].found
 
 
 def test_doctor_looks_at_every_company(

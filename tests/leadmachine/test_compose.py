@@ -18,6 +18,7 @@ FILLED_IN = {
     "PUBLIC_URL": "https://crm.example.com",
     "SECRET_KEY": "s",
     "FIELD_KEYS": "k1:k",
+    "ERASURE_KEY": "e",
     "SETUP_CODE": "c",
     "POSTGRES_PASSWORD": "p",
     "REDIS_PASSWORD": "r",

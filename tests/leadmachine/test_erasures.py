@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.leadmachine.test_backup import Manage, _ok, _sqlite
+from tests.leadmachine.test_backup import Manage, _installation, _ok, _sqlite, postgres_path
 
 CANARY = "Quetzalcanary"
 
@@ -129,3 +130,30 @@ def test_a_backup_holds_neither_the_list_nor_its_key(erased: tuple[Manage, Path]
         assert "erasures" not in archive.getnames()
         parts = [archive.extractfile(name) for name in archive.getnames()]
         assert not any(key in part.read() for part in parts if part)
+
+
+@pytest.mark.postgresql
+def test_postgresql_is_restored_and_erased_again(server: Callable[[str], str], tmp_path: Path) -> None:
+    path = postgres_path()
+    first = _installation(tmp_path / "first", server("erasures_first"))
+    _ok(first("migrate", "-v0"))
+    _ok(first("createcompany", "Mine", "--email", "a@mine.test", "--password", "a-long-enough-password"))
+    _shell(first, _ADD)
+    backup = tmp_path / "backup.tar.gz"
+    _ok(first("backup", str(backup), PATH=path))
+    _shell(first, _ERASE)
+    assert json.loads(_shell(first, _SHOW)) == {
+        "leads": ["Other"],
+        "erasures": ["completed"],
+        "tombstones": 1,
+    }
+    said = _ok(first("restore", str(backup), "--force", PATH=path))
+    assert "1 people were erased again" in said
+    assert json.loads(_shell(first, _SHOW))["leads"] == ["Other"]
+    assert json.loads(_shell(first, _SHOW))["tombstones"] == 1
+    second = _installation(tmp_path / "second", server("erasures_second"))
+    done = second("restore", str(backup), PATH=path)
+    assert "There is no list of erasures" in done.stderr
+    assert CANARY in json.loads(_shell(second, _SHOW))["leads"]
+    _ok(second("erase_again", str(tmp_path / "first" / "erasures")))
+    assert json.loads(_shell(second, _SHOW))["leads"] == ["Other"]

@@ -27,6 +27,7 @@ from crm.models import (
     Tombstone,
     User,
 )
+from crm.tenancy import company_scope
 from tests.factories import SHELL, DealFactory, LeadFactory
 
 CANARY = "Quetzalcanary"
@@ -209,6 +210,25 @@ def test_a_line_that_is_no_erasure_is_named(tmp_path: Path) -> None:
     file.write_text('{"company": "no"}\n')
     with pytest.raises(ValueError, match="Line 1"):
         list(tombstones.read(file))
+
+
+def test_many_addresses_are_looked_up_at_once(
+    company: Company, lead: Lead, django_assert_num_queries: Any
+) -> None:
+    erase.erase_lead(lead, SHELL)
+    theirs, others = f" {EMAIL.upper()}", [f"person{n}@customer.test" for n in range(1000)]
+    with django_assert_num_queries(1):
+        assert tombstones.erased_among(company.pk, [theirs, "", *others]) == {theirs}
+    with django_assert_num_queries(0):
+        assert tombstones.erased_among(company.pk, ["", ""]) == set()
+
+
+def test_many_addresses_are_looked_up_in_one_company(
+    company: Company, lead: Lead, other_company: Company
+) -> None:
+    erase.erase_lead(lead, SHELL)
+    with company_scope(other_company):
+        assert tombstones.erased_among(other_company.pk, [EMAIL]) == set()
 
 
 def test_a_person_who_came_back_with_a_backup_is_erased_again(company: Company, lead: Lead) -> None:
