@@ -9,19 +9,21 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django.forms.utils import ErrorDict
 from django.http import QueryDict
 from django.utils.crypto import constant_time_compare
 
 from crm import cleaning
 from crm.access import Principal
 from crm.actions.deals import DealChanges
-from crm.actions.leads import Attribution, LeadChanges, PhoneEntry
+from crm.actions.leads import Attribution, EmailEntry, LeadChanges, PhoneEntry, WebsiteEntry
 from crm.actor import Channel
 from crm.countries import COUNTRIES
 from crm.currencies import CURRENCIES
 from crm.errors import Conflict
 from crm.models import Consent, Deal, Lead, LeadStatus, LeadTag, LeadType, Membership, Stage, StageKind, User
 from crm.models.activity import ActivityKind
+from crm.rows import FormRow, RowsField
 
 WEB: Final[Channel] = "web"
 LOST_REASONS: Final = ("Price", "Chose somebody else", "No budget this year", "No answer", "Something else")
@@ -29,7 +31,7 @@ MOST_CHOICES: Final = 200
 NOTE_LENGTH: Final = 20_000
 
 # What an action calls a value, and which field of a form shows it.
-_SHOWN_AT: Final = {"emails": "email", "phones": "phone", "name": "company_name"}
+_SHOWN_AT: Final = {"emails": "email", "phones": "phone", "websites": "website", "name": "company_name"}
 
 
 def show_refusal(form: forms.Form, refusal: ValidationError | Conflict) -> None:
@@ -96,8 +98,9 @@ class LeadForm(SentenceForm):
 
     first_name = forms.CharField(max_length=80)
     last_name = forms.CharField(max_length=80)
-    email = forms.CharField(label="E-mail", max_length=254, widget=forms.EmailInput)
-    phone = forms.CharField(max_length=40, required=False, widget=forms.TextInput(attrs={"type": "tel"}))
+    email = RowsField("e-mail", label="E-mail", kind="email", has_first=True)
+    phone = RowsField("phone", label="Phone", kind="tel", required=False)
+    website = RowsField("website", label="Website", required=False)
     title = forms.CharField(max_length=120, required=False)
     organization = forms.CharField(
         max_length=160, required=False, help_text="Found by its name; a new name makes a new organization."
@@ -129,17 +132,33 @@ class LeadForm(SentenceForm):
     )
 
     def __init__(
-        self, data: QueryDict | None = None, *, principal: Principal, lead: Lead | None = None
+        self,
+        data: QueryDict | None = None,
+        *,
+        principal: Principal,
+        lead: Lead | None = None,
+        only: Sequence[str] = (),
     ) -> None:
+        """`only` names the fields that are asked for; all of them if none is named."""
         self.lead = lead
         super().__init__(data, initial=_of_lead(lead) if lead else _of_new_lead(principal))
         self.fields["status"].queryset = LeadStatus.objects.all()  # type: ignore[attr-defined]
         self.fields["lead_type"].queryset = LeadType.objects.all()  # type: ignore[attr-defined]
         _offer_owners(self, principal)
+        # Another door may have let somebody in who has no address; that is no reason not to save their title.
+        self.fields["email"].required = lead is None or bool(lead.email)
+        for name in set(self.fields) - set(only or self.fields):
+            del self.fields[name]
 
-    def clean_email(self) -> str:
+    def unjudged(self) -> LeadForm:
+        """As filled in, before it is said what is wrong: somebody is still at it."""
+        self._errors = ErrorDict()
+        return self
+
+    def clean_email(self) -> list[FormRow]:
         """Said together with what else is wrong, not after it."""
-        return cleaning.email(self.cleaned_data["email"])
+        rows: list[FormRow] = self.cleaned_data["email"]
+        return [FormRow(cleaning.email(row.value), row.label) for row in rows]
 
     def changes(self) -> LeadChanges:
         """What the action is asked for: all of a new lead, of a known one only what was changed here."""
@@ -147,33 +166,36 @@ class LeadForm(SentenceForm):
             self.cleaned_data if self.lead is None else {n: self.cleaned_data[n] for n in self.changed_data}
         )
         changes: dict[str, Any] = dict(wanted)
-        if "phone" in changes:
-            changes["phones"] = self._phones(changes.pop("phone"))
+        for name, (key, entry) in _ROWS.items():
+            if name in changes:
+                changes[key] = [entry(row.value, row.label) for row in changes.pop(name)]
         if "tags" in changes:
             changes["tags"] = changes["tags"].split(",")
         if "li_fat_id" in changes:
             changes["attribution"] = Attribution(li_fat_id=changes.pop("li_fat_id").strip())
         if "consent" in changes:
             changes["consent_source"] = WEB
-        if self.lead is None and changes["consent"] == Consent.UNKNOWN:
+        if self.lead is None and changes.get("consent") == Consent.UNKNOWN:
             del changes["consent"], changes["consent_source"]  # nothing was said, so nothing is written down
         return cast("LeadChanges", changes)  # the fields bear the action's names
 
-    def _phones(self, number: str) -> list[PhoneEntry]:
-        """The first number is the one in the form; the others stay."""
-        others = list(self.lead.phones.all())[1:] if self.lead else []
-        first = [PhoneEntry(number)] if number.strip() else []
-        return [*first, *(PhoneEntry(phone.number, phone.label) for phone in others)]
+
+# The fields of rows: what the action calls them, and what it takes.
+_ROWS: Final = {
+    "email": ("emails", EmailEntry),
+    "phone": ("phones", PhoneEntry),
+    "website": ("websites", WebsiteEntry),
+}
 
 
 def _of_lead(lead: Lead) -> dict[str, Any]:
-    phone = lead.phones.first()
     names = LeadTag.objects.filter(lead=lead).order_by("tag__name").values_list("tag__name", flat=True)
     return {
         "first_name": lead.first_name,
         "last_name": lead.last_name,
-        "email": lead.email,
-        "phone": phone.number if phone else "",
+        "email": [FormRow(email.address, email.label) for email in lead.emails.all()],
+        "phone": [FormRow(phone.number, phone.label) for phone in lead.phones.all()],
+        "website": [FormRow(website.url, website.label) for website in lead.websites.all()],
         "title": lead.title,
         "organization": str(lead.organization or ""),
         "country_code": lead.country_code,

@@ -98,7 +98,7 @@ def changed_rows(data: QueryDict) -> QueryDict | None:
     """The body after what a `change` button asks for (`email:add`, `email:remove:1`); None if none was pressed."""
     if CHANGE not in data:
         return None
-    name, _, what = data[CHANGE].partition(":")
+    name, _, what = data.get(CHANGE, "").partition(":")
     rows = rows_in(data, name)
     if what == "add" and len(rows) < MOST_ROWS:
         rows.append(FormRow(""))

@@ -25,6 +25,7 @@ from crm.models import (
     LeadStatusChange,
     LeadTag,
     LeadType,
+    LeadWebsite,
     StatusCategory,
     Tag,
     User,
@@ -46,6 +47,14 @@ class PhoneEntry:
     """A phone number of a lead, as typed."""
 
     number: str
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class WebsiteEntry:
+    """A web site of a lead; https is meant where nothing is said."""
+
+    url: str
     label: str = ""
 
 
@@ -83,6 +92,7 @@ class LeadChanges(TypedDict, total=False):
     email: str
     emails: Sequence[EmailEntry]
     phones: Sequence[PhoneEntry]
+    websites: Sequence[WebsiteEntry]
     tags: Sequence[str]
     consent: str
     consent_source: str
@@ -182,6 +192,7 @@ def create_lead(
     _save(lead)
     _add_emails(lead, emails or [])
     _add_phones(lead, changes.get("phones", []))
+    _add_websites(lead, changes.get("websites", []))
     if changes.get("tags"):
         _replace_tags(lead, changes["tags"])
     _record_status(lead, None, actor, at)
@@ -210,14 +221,7 @@ def update_lead(lead: Lead, changes: LeadChanges, actor: Actor) -> Lead:
         lead.organization = organizations.find_or_create(lead.company, changes["organization"])
     lead.last_touch_at = max(lead.last_touch_at, now)
     _save(lead)
-    if emails is not None:
-        LeadEmail.objects.filter(lead=lead).delete()
-        _add_emails(lead, emails)
-    if "phones" in changes:
-        LeadPhone.objects.filter(lead=lead).delete()
-        _add_phones(lead, changes["phones"])
-    if "tags" in changes:
-        _replace_tags(lead, changes["tags"])
+    _replace_rows(lead, changes, emails)
     lead = _fresh(lead)
     _record_differences(lead, before, _readable(lead), actor, now)
     if lead.country_code != country:
@@ -287,6 +291,21 @@ def archive_lead(lead: Lead, actor: Actor) -> None:
 def restore_lead(lead: Lead, actor: Actor) -> None:
     """Put an archived lead back into the lists."""
     bulk.restore_leads(lead.company, [_locked(lead)], actor)
+
+
+def _replace_rows(lead: Lead, changes: LeadChanges, emails: list[EmailEntry] | None) -> None:
+    """Addresses, numbers, web sites and tags: those that are named are replaced as a whole."""
+    if emails is not None:
+        LeadEmail.objects.filter(lead=lead).delete()
+        _add_emails(lead, emails)
+    if "phones" in changes:
+        LeadPhone.objects.filter(lead=lead).delete()
+        _add_phones(lead, changes["phones"])
+    if "websites" in changes:
+        LeadWebsite.objects.filter(lead=lead).delete()
+        _add_websites(lead, changes["websites"])
+    if "tags" in changes:
+        _replace_tags(lead, changes["tags"])
 
 
 def _locked(lead: Lead) -> Lead:
@@ -404,7 +423,24 @@ def _add_phones(lead: Lead, entries: Sequence[PhoneEntry]) -> None:
     LeadPhone.objects.bulk_create(rows)
 
 
-def _check_rows(field: str, rows: Sequence[LeadEmail | LeadPhone]) -> None:
+def _add_websites(lead: Lead, entries: Sequence[WebsiteEntry]) -> None:
+    rows = [
+        LeadWebsite(
+            company_id=lead.company_id,
+            lead=lead,
+            url=entry.url.strip() if "://" in entry.url else f"https://{entry.url.strip()}",
+            label=entry.label,
+            position=position,
+        )
+        for position, entry in enumerate(entries)
+    ]
+    if any(not row.url.startswith(("http://", "https://")) for row in rows):
+        raise ValidationError({"websites": "Enter an address that begins with http:// or https://."})
+    _check_rows("websites", rows)
+    LeadWebsite.objects.bulk_create(rows)
+
+
+def _check_rows(field: str, rows: Sequence[LeadEmail | LeadPhone | LeadWebsite]) -> None:
     for row in rows:
         try:
             row.clean_fields(exclude=["company", "lead", "digits"])
@@ -459,6 +495,7 @@ def _readable(lead: Lead) -> dict[str, str]:
     shown["owner"] = str(lead.owner or "")
     shown["e-mail"] = ", ".join(LeadEmail.objects.filter(lead=lead).values_list("address", flat=True))
     shown["phone"] = ", ".join(LeadPhone.objects.filter(lead=lead).values_list("number", flat=True))
+    shown["web site"] = ", ".join(LeadWebsite.objects.filter(lead=lead).values_list("url", flat=True))
     shown["tags"] = ", ".join(
         LeadTag.objects.filter(lead=lead).order_by("tag__name").values_list("tag__name", flat=True)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -24,11 +25,12 @@ from crm.forms import LeadForm, NoteForm, show_refusal
 from crm.frame import Toast
 from crm.models import Consent, Deal, Lead, LeadStatus, StatusCategory, Tag, User
 from crm.models.activity import ActivityKind
+from crm.rows import changed_rows
 from crm.toasts import render_toast
 from crm.views.bulk import archive_one
 from crm.views.deals import Card, cards_of
 from crm.views.leads import rows_of
-from crm.views.page import PageRequest, actor_of, back_to, done, drawn, member_page, refused
+from crm.views.page import PageRequest, actor_of, back_to, done, drawn, for_htmx, member_page, refused
 from crm.views.path import Place, Step, Visit, path_of
 from crm.views.task import tasks_of_lead
 from crm.views.timeline import timeline_of_lead
@@ -57,6 +59,7 @@ def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -
         "lead": lead,
         "emails": list(lead.emails.all()),
         "phones": list(lead.phones.all()),
+        "websites": list(lead.websites.all()),
         "tags": list(Tag.objects.filter(lead_tags__lead=lead)),
         "country": COUNTRIES.get(lead.country_code, ""),
         "steps": _path(lead),
@@ -98,6 +101,8 @@ def _deals_of(principal: Principal, lead: Lead) -> list[Card]:
 def lead_new(request: PageRequest) -> HttpResponse:
     """Add somebody by hand."""
     form = LeadForm(request.POST or None, principal=request.principal)
+    if (changed := changed_rows(request.POST)) is not None:
+        return _form_page(request, LeadForm(changed, principal=request.principal).unjudged(), None)
     if request.method == "POST" and form.is_valid():
         try:
             lead = actions.create_lead(request.principal.company, form.changes(), actor_of(request))
@@ -113,7 +118,11 @@ def lead_new(request: PageRequest) -> HttpResponse:
 def lead_edit(request: PageRequest, pk: UUID) -> HttpResponse:
     """Change what is known of somebody."""
     lead = lead_or_404(request, pk)
-    form = LeadForm(request.POST or None, principal=request.principal, lead=lead)
+    only = [name for name in request.GET.getlist("only") if name in LeadForm.base_fields]
+    form = LeadForm(request.POST or None, principal=request.principal, lead=lead, only=only)
+    if (changed := changed_rows(request.POST)) is not None:
+        form = LeadForm(changed, principal=request.principal, lead=lead, only=only)
+        return _form_page(request, form.unjudged(), lead, only)
     if request.method == "POST" and form.is_valid():
         try:
             lead = actions.update_lead(lead, form.changes(), actor_of(request))
@@ -121,19 +130,32 @@ def lead_edit(request: PageRequest, pk: UUID) -> HttpResponse:
             show_refusal(form, refusal)
         else:
             text = "Saved." if form.changed_data else "Nothing was changed."
-            return done(request, text, reverse("lead", args=[pk]))
-    return _form_page(request, form, lead)
+            return _saved(request, text, reverse("lead", args=[pk]))
+    return _form_page(request, form, lead, only)
 
 
-def _form_page(request: PageRequest, form: LeadForm, lead: Lead | None) -> HttpResponse:
+def _saved(request: PageRequest, text: str, url: str) -> HttpResponse:
+    """Back on the page; a field that was edited in its place says so to htmx."""
+    answer = done(request, text, url)
+    return HttpResponse(status=204, headers={"HX-Refresh": "true"}) if request.htmx else answer
+
+
+def _form_page(
+    request: PageRequest, form: LeadForm, lead: Lead | None, only: Sequence[str] = ()
+) -> HttpResponse:
     sources = request.principal.leads().exclude(source="").order_by("source").values_list("source", flat=True)
     context = {
         "form": form,
         "lead": lead,
+        "only": only,
+        "edit_url": request.get_full_path(),
         "sources": list(sources.distinct()[:60]),
         "back_url": reverse("lead", args=[lead.pk]) if lead else reverse("leads"),
     }
-    return render(request, "crm/lead_form.html", context, status=422 if form.errors else 200)
+    template = "crm/lead_form.html"
+    if only and request.htmx and request.htmx.target != "main":
+        template += "#field"
+    return for_htmx(render(request, template, context, status=422 if form.errors else 200))
 
 
 @require_POST

@@ -144,7 +144,7 @@ def test_an_edit_changes_only_what_was_changed(alice: Browser, company: Company,
     actions.update_lead(lead, {"phones": [actions.PhoneEntry("1111"), actions.PhoneEntry("2222")]}, _shell())
     form = alice.get("lead_edit", lead.pk).context["form"]
     fields = {name: _plain(form[name].value()) for name in form.fields}
-    alice.post("lead_edit", lead.pk, **{**fields, "title": "Head of Logistics", "phone": "3333"})
+    alice.post("lead_edit", lead.pk, **{**fields, "title": "Head of Logistics", "phone": ["3333", "2222"]})
     lead.refresh_from_db()
     assert lead.title == "Head of Logistics"
     assert [phone.number for phone in lead.phones.all()] == ["3333", "2222"]
@@ -154,6 +154,8 @@ def test_an_edit_changes_only_what_was_changed(alice: Browser, company: Company,
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, list):
+        return [row.value for row in value]
     pk = getattr(value, "pk", value)
     return "" if pk is None else pk
 
@@ -333,3 +335,122 @@ def _queries(browser: Browser, lead: Lead) -> int:
     with CaptureQueriesContext(connection) as queries:
         browser.seen("lead", lead.pk)
     return len(queries)
+
+
+# --- several addresses, and one field at a time
+
+
+ROWS = {
+    "email": ["mei@pacific.test", "mei@home.test"],
+    "email_label": ["Work", "Private"],
+    "phone": ["+1 555 0100", "", "+1 555 0199"],
+    "phone_label": ["", "", "Mobile"],
+    "website": ["pacific.test", "https://pacific.test/mei"],
+    "website_label": ["", "Profile"],
+}
+
+
+def test_a_lead_has_many_addresses_with_labels(alice: Browser) -> None:
+    alice.post("lead_new", **_filled(**ROWS))
+    lead = Lead.objects.get()
+    assert [(each.address, each.label) for each in lead.emails.all()] == [
+        ("mei@pacific.test", "Work"),
+        ("mei@home.test", "Private"),
+    ]
+    assert [(each.number, each.label) for each in lead.phones.all()] == [
+        ("+1 555 0100", ""),
+        ("+1 555 0199", "Mobile"),
+    ]
+    assert [(each.url, each.label) for each in lead.websites.all()] == [
+        ("https://pacific.test", ""),
+        ("https://pacific.test/mei", "Profile"),
+    ]
+
+
+def test_another_address_is_made_the_primary_one(alice: Browser) -> None:
+    alice.post("lead_new", **_filled(**ROWS, email_first="1"))
+    assert Lead.objects.get().email == "mei@home.test"
+
+
+def test_a_row_is_added_and_taken_away_without_script(alice: Browser) -> None:
+    answer = alice.post("lead_new", **_filled(**ROWS, last_name="", change="phone:add"))
+    page = answer.content.decode()
+    assert answer.status_code == 200
+    assert page.count('name="phone" value=') == 4
+    assert "Enter the last name" not in page, "nobody has said that they are done"
+    assert 'value="mei@home.test"' in page
+    answer = alice.post("lead_new", **_filled(**ROWS, change="email:remove:0"))
+    assert [row.value for row in answer.context["form"]["email"].value()] == ["mei@home.test"]
+    assert not Lead.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "change", ["", "x", "email:remove:9", "email:remove:-1", "email:remove:\u0661", "status:add"]
+)
+def test_a_row_that_is_not_there_is_left_alone(alice: Browser, change: str) -> None:
+    answer = alice.post("lead_new", **_filled(**ROWS, change=change))
+    assert answer.status_code == 200
+    assert len(answer.context["form"]["email"].value()) == 2
+    assert not Lead.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("website", "javascript://alert(1)"),
+        ("website", "not a site"),
+        ("website", "ftp://x.test"),
+        ("website", "https://x.test/" + "x" * 500),
+        ("phone", "1" * 41),
+        ("email", ["mei@pacific.test"] * 2 + ["nonsense"]),
+        ("phone_label", "x" * 41),
+        ("phone", [str(n) for n in range(21)]),
+    ],
+)
+def test_a_wrong_row_is_refused_beside_its_field(alice: Browser, field: str, value: object) -> None:
+    answer = alice.post("lead_new", **_filled(**{field: value}))
+    assert answer.status_code == 422
+    assert answer.context["form"].errors[field.removesuffix("_label")]
+    assert not Lead.objects.exists()
+
+
+def test_one_field_is_edited_in_its_place(alice: Browser, lead: Lead) -> None:
+    before = lead.emails.get().address
+    field = alice.client.get(
+        f"/leads/{lead.pk}/edit/?only=title", headers={"HX-Request": "true", "HX-Target": "x"}
+    ).content.decode()
+    assert 'name="title"' in field
+    assert 'name="email"' not in field
+    assert "<html" not in field
+    answer = alice.client.post(
+        f"/leads/{lead.pk}/edit/?only=title", {"title": "COO"}, headers={"HX-Request": "true"}
+    )
+    assert (answer.status_code, answer.headers["HX-Refresh"]) == (204, "true")
+    lead.refresh_from_db()
+    assert (lead.title, lead.email) == ("COO", before)
+
+
+def test_without_script_the_field_has_a_page_of_its_own(alice: Browser, lead: Lead) -> None:
+    page = alice.seen("lead_edit", lead.pk, "?only=country_code")
+    assert "<html" in page
+    assert 'name="title"' not in page
+    answer = alice.post("lead_edit", lead.pk, "?only=country_code", country_code="NO")
+    assert answer.headers["Location"] == f"/leads/{lead.pk}/"
+    lead.refresh_from_db()
+    assert (lead.country_code, lead.first_name) == ("NO", "Annika")
+
+
+def test_a_wrong_value_of_one_field_is_refused_in_its_place(alice: Browser, lead: Lead) -> None:
+    answer = alice.client.post(
+        f"/leads/{lead.pk}/edit/?only=email", {"email": "nonsense"}, headers={"HX-Request": "true"}
+    )
+    assert answer.status_code == 422
+    assert "Enter a valid e-mail address" in answer.content.decode()
+
+
+def test_who_came_without_an_address_can_be_edited_without_one(
+    company: Company, owner: User, alice: Browser
+) -> None:
+    lead = LeadFactory(company=company, email="", owner=owner)
+    answer = alice.post("lead_edit", lead.pk, "?only=title&only=email", title="COO", email="")
+    assert answer.status_code == 302
