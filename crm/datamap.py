@@ -144,6 +144,7 @@ register(
         plain="kind field",
         rows=lambda lead: Q(lead=lead),
     ),
+    Table("crm.Mention", "Which member a note names", rows=lambda lead: Q(activity__lead=lead)),
     Table(
         "crm.Deal",
         "What they might buy",

@@ -360,6 +360,13 @@ class NoteForm(forms.Form):
         ),
     )
     kind = forms.ChoiceField(choices=ActivityKind.choices[:4], required=False)
+    at = forms.DateTimeField(
+        label="When",
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        error_messages={"invalid": "Enter a day and a time, such as 2026-11-20T14:05."},
+        widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}),
+    )
 
 
 class PersonForm(forms.Form):

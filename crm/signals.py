@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from django.dispatch import Signal
 
 if TYPE_CHECKING:
-    from crm.models import Deal, Lead
+    from crm.models import Activity, Deal, Lead, User
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,15 @@ class MergeFact:
     gained_qualified_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class MentionFact:
+    """A member was named in a note, a call, a meeting or an e-mail, for the first time in it; never by themselves."""
+
+    activity: Activity
+    user: User
+    author: User | None
+
+
 lead_created = Signal()  # LeadFact: a lead was added
 lead_qualified = Signal()  # LeadFact: it entered a qualified status for the first time in its life
 deal_created = Signal()  # DealFact: a deal got its first lead
@@ -78,6 +87,8 @@ merge_undone = Signal()  # MergeFact: they are two again, each with what it had
 # Words of the company: who keeps one by its name or key keeps up. A receiver may refuse with Conflict.
 tag_renamed = Signal()  # `tag`, `old`: the name it had
 word_leaving = Signal()  # `word` is about to be deleted; `to` takes its place, None where nothing does
+
+member_mentioned = Signal()  # MentionFact: they may want to be told
 
 # A person is erased. `lead` is still there, `erasure` knows it by id, and what else is kept of it must forget it now.
 lead_erased = Signal()  # `lead`, `erasure`

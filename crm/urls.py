@@ -33,6 +33,7 @@ from crm.views.lead import (
 )
 from crm.views.leads import leads
 from crm.views.merge import lead_merge, lead_unmerge
+from crm.views.note import note, note_delete
 from crm.views.privacy import lead_erase, lead_export
 from crm.views.recycle_bin import recycle_bin
 from crm.views.settings.audit import audit_entries, audit_export
@@ -150,6 +151,8 @@ urlpatterns = [
     path("leads/<uuid:pk>/export/", lead_export, name="lead_export"),
     path("leads/<uuid:pk>/merge/", lead_merge, name="lead_merge"),
     path("leads/<uuid:pk>/merge/undo/", lead_unmerge, name="lead_unmerge"),
+    path("notes/<uuid:pk>/", note, name="note"),
+    path("notes/<uuid:pk>/delete/", note_delete, name="note_delete"),
     path("deals/", deals, name="deals"),
     path("deals/export/", deals_export, name="deals_export"),
     path("deals/bulk/", deals_bulk, name="deals_bulk"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from capi.models import Connection, ConversionEvent
-from crm.actions import invitations, tasks
+from crm.actions import invitations, tasks, timeline
 from crm.actions.tasks import Step
 from crm.actor import SYSTEM
 from crm.models import BulkRun, Company, LeadType, Membership, Pipeline, Stage, Tag, User
@@ -44,6 +44,7 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
         return {
             "lead": lead,
             "deal": deal,
+            "activity": timeline.add_note(lead, f"{CANARY} said so", SYSTEM),
             "rule": rule,
             "task": task,
             "subtask": task.subtasks.get(),

@@ -46,6 +46,7 @@ NOUNS: dict[str, str] = {
     "settings_tag_": "tag",
     "settings_pipeline": "pipeline",
     "settings_stage_": "stage",
+    "note": "activity",
     "lead": "lead",
     "deal": "deal",
     "api-task-": "task",

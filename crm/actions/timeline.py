@@ -8,9 +8,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
+from crm import cleaning, mentions, signals
 from crm.actor import Actor
-from crm.models import Activity, Deal, Lead
+from crm.errors import Conflict
+from crm.models import Activity, Deal, Lead, Mention, User
 from crm.models.activity import ActivityKind
+from crm.signals import MentionFact
 
 WRITTEN_BY_PEOPLE = (ActivityKind.NOTE, ActivityKind.CALL, ActivityKind.MEETING, ActivityKind.EMAIL)
 _SHOWN = 300
@@ -61,16 +64,83 @@ def line(
 
 
 @transaction.atomic
-def add_note(subject: Lead | Deal, text: str, actor: Actor, kind: str = ActivityKind.NOTE) -> Activity:
-    """A note, call, meeting or e-mail that a person writes down. Touches the lead."""
+def add_note(
+    subject: Lead | Deal,
+    text: str,
+    actor: Actor,
+    kind: str = ActivityKind.NOTE,
+    *,
+    at: datetime | None = None,
+) -> Activity:
+    """A note, call, meeting or e-mail that a person writes down. Touches the lead, and tells whom it names.
+
+    `at` is when it was (aware; default now). Raises ValidationError per field.
+    """
     if kind not in WRITTEN_BY_PEOPLE:
         raise ValidationError({"kind": "Choose note, call, meeting or email."})
-    if not text.strip():
-        raise ValidationError({"text": "Write something first."})
-    activity = record(subject, ActivityKind(kind), actor, timezone.now(), text=text.strip())
+    moment = _moment(at)
+    activity = record(subject, ActivityKind(kind), actor, moment, text=_words(text))
     activity.clean_fields(exclude=["company", "lead", "deal", "actor"])
     touch(subject if isinstance(subject, Lead) else subject.lead, activity.at)
+    _mention(activity, actor)
     return activity
+
+
+@transaction.atomic
+def edit_note(activity: Activity, text: str, actor: Actor, *, at: datetime | None = None) -> Activity:
+    """Write one's own note anew. Whoever is named in it for the first time is told. Raises ValidationError."""
+    activity = _own(activity, actor)
+    activity.text, activity.edited_at = _words(text), timezone.now()
+    if at is not None:
+        activity.at = _moment(at)
+    activity.clean_fields(exclude=["company", "lead", "deal", "actor"])
+    activity.save(update_fields=["text", "at", "edited_at"])
+    _mention(activity, actor)
+    return activity
+
+
+@transaction.atomic
+def delete_note(activity: Activity, actor: Actor) -> None:
+    """Take back what one has written."""
+    _own(activity, actor).delete()
+
+
+def is_own(activity: Activity, user: User | None) -> bool:
+    """Whether this person wrote it; what the product notes is nobody's."""
+    return activity.kind in WRITTEN_BY_PEOPLE and user is not None and activity.actor_id == user.pk
+
+
+def _own(activity: Activity, actor: Actor) -> Activity:
+    if not is_own(activity, actor.user):
+        raise Conflict("Only who wrote this can change it.", code="not_yours")
+    return Activity.objects.select_for_update(of=("self",)).get(pk=activity.pk)
+
+
+def _words(text: str) -> str:
+    if not text.strip():
+        raise ValidationError({"text": "Write something first."})
+    return text.strip()
+
+
+def _moment(at: datetime | None) -> datetime:
+    try:
+        return cleaning.moment(at, timezone.now())
+    except ValidationError as error:
+        raise ValidationError({"at": error.error_list}) from error
+
+
+def _mention(activity: Activity, actor: Actor) -> None:
+    """Keep who is named in it, and tell those who were not before."""
+    named = {user.pk: user for user in mentions.members_in(activity.text)}
+    known = set(activity.mentions.values_list("user_id", flat=True))
+    activity.mentions.exclude(user__in=named).delete()
+    for pk, user in named.items():
+        if pk in known:
+            continue
+        Mention.objects.create(company_id=activity.company_id, activity=activity, user=user)
+        if user != actor.user:
+            fact = MentionFact(activity, user, actor.user)
+            signals.member_mentioned.send(sender=Activity, fact=fact)
 
 
 def touch(lead: Lead | None, at: datetime) -> None:

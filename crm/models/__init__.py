@@ -1,6 +1,6 @@
 """The nouns of the CRM, one file for each group."""
 
-from crm.models.activity import Activity
+from crm.models.activity import Activity, Mention
 from crm.models.apikey import ApiKey, IdempotencyRecord
 from crm.models.audit import AuditEntry
 from crm.models.bulk import BulkRow, BulkRun, BulkState, BulkVerb, RowOutcome
@@ -57,6 +57,7 @@ __all__ = [
     "LeadType",
     "LeadWebsite",
     "Membership",
+    "Mention",
     "Merge",
     "Organization",
     "Pipeline",

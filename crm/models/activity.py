@@ -44,6 +44,7 @@ class Activity(TenantModel):
     new = models.CharField(max_length=300, blank=True)
     text = models.TextField(blank=True, max_length=20_000)
     at = models.DateTimeField()
+    edited_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[TenantQuerySet[Activity]] = scoped(TenantQuerySet)
 
@@ -57,3 +58,18 @@ class Activity(TenantModel):
 
     def __str__(self) -> str:
         return self.get_kind_display()
+
+
+class Mention(TenantModel):
+    """A member who is named in a note, so that they can be told."""
+
+    activity = models.ForeignKey(Activity, on_delete=models.CASCADE, related_name="mentions")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+
+    objects: ClassVar[TenantQuerySet[Mention]] = scoped(TenantQuerySet)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=("activity", "user"), name="mentioned_once")]
+
+    def __str__(self) -> str:
+        return str(self.user)

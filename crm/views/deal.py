@@ -42,7 +42,7 @@ from crm.views.page import (
 )
 from crm.views.path import Place, Step, Visit, path_of
 from crm.views.task import tasks_of_deal
-from crm.views.timeline import timeline_of_deal
+from crm.views.timeline import Asked, timeline_of_deal
 
 MOST_PEOPLE: Final = 50
 UNDO_KEY: Final = "z"
@@ -73,7 +73,7 @@ def _page(request: PageRequest, deal: Deal, note: NoteForm, status: int = 200) -
         "steps": _path(deal),
         "note_form": note,
         "note_url": reverse("deal_note", args=[deal.pk]),
-        "timeline": timeline_of_deal(deal, is_whole=request.GET.get("timeline") == "all"),
+        "timeline": timeline_of_deal(principal, deal, Asked.by(request)),
         "tasks": tasks_of_deal(principal, deal),
         "panels": drawn(request, (give(principal, deal) for give in panels.deal_panels)),
         "may_delete": principal.can(Ability.DELETE),
@@ -172,6 +172,7 @@ def deal_note(request: PageRequest, pk: UUID) -> HttpResponse:
                 form.cleaned_data["text"],
                 actor_of(request),
                 form.cleaned_data["kind"] or ActivityKind.NOTE,
+                at=form.cleaned_data["at"],
             )
         except ValidationError as refusal:
             show_refusal(form, refusal)

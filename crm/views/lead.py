@@ -33,7 +33,7 @@ from crm.views.leads import rows_of
 from crm.views.page import PageRequest, actor_of, back_to, done, drawn, for_htmx, member_page, refused
 from crm.views.path import Place, Step, Visit, path_of
 from crm.views.task import tasks_of_lead
-from crm.views.timeline import timeline_of_lead
+from crm.views.timeline import Asked, timeline_of_lead
 
 
 def lead_or_404(request: PageRequest, pk: UUID) -> Lead:
@@ -65,7 +65,7 @@ def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -
         "steps": _path(lead),
         "note_form": note,
         "note_url": reverse("lead_note", args=[lead.pk]),
-        "timeline": timeline_of_lead(principal, lead, is_whole=request.GET.get("timeline") == "all"),
+        "timeline": timeline_of_lead(principal, lead, Asked.by(request)),
         "deals": _deals_of(principal, lead),
         "tasks": tasks_of_lead(principal, lead),
         "panels": drawn(request, (give(principal, lead) for give in panels.lead_panels)),
@@ -226,6 +226,7 @@ def lead_note(request: PageRequest, pk: UUID) -> HttpResponse:
                 form.cleaned_data["text"],
                 actor_of(request),
                 form.cleaned_data["kind"] or ActivityKind.NOTE,
+                at=form.cleaned_data["at"],
             )
         except ValidationError as refusal:
             show_refusal(form, refusal)

@@ -7,8 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
+from urllib.parse import urlencode
+from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -16,13 +19,14 @@ from django.utils.safestring import SafeString
 
 from crm import panels
 from crm.access import Principal
+from crm.actions.timeline import WRITTEN_BY_PEOPLE, is_own
+from crm.mentions import marked
 from crm.models import Activity, Deal, Lead
 from crm.models.activity import ActivityKind
 from crm.panels import TimelineEntry
 from crm.templatetags.ui import OWN_SYMBOLS
 
 LINES: Final = 60
-MOST_LINES: Final = 1000
 PRODUCT: Final = "LeadMachine"
 
 ICONS: Final[dict[str, str]] = {
@@ -53,16 +57,52 @@ WRITTEN: Final[dict[str, str]] = {
 }
 
 
+KINDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "notes": ("Notes", (ActivityKind.NOTE,)),
+    "calls": ("Calls", (ActivityKind.CALL,)),
+    "meetings": ("Meetings", (ActivityKind.MEETING,)),
+    "emails": ("E-mails", (ActivityKind.EMAIL,)),
+    "changes": ("Changes", tuple(kind for kind in ActivityKind.values if kind not in WRITTEN_BY_PEOPLE)),
+    "conversions": ("LinkedIn", ()),
+}
+_LAST: Final = UUID(int=2**128 - 1)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Which part of a timeline is asked for: one kind of line, and what came before a place in it."""
+
+    kind: str = ""
+    before: tuple[dt.datetime, UUID] | None = None
+
+    @classmethod
+    def by(cls, request: HttpRequest) -> Asked:
+        """Read from the address; what nobody has offered is left out."""
+        kind = request.GET.get("kind", "")
+        return cls(kind if kind in KINDS else "", _place(request.GET.get("before", "")))
+
+
+def _place(text: str) -> tuple[dt.datetime, UUID] | None:
+    at, _, pk = text.partition("~")
+    try:
+        place = dt.datetime.fromisoformat(at), UUID(pk)
+    except ValueError:
+        return None
+    return place if place[0].tzinfo and place[0].year > 1 else None
+
+
 @dataclass(frozen=True)
 class Line:
-    """One thing that happened."""
+    """One thing that happened. `pk` is only of what the database holds as a line; `edit_url` of one's own words."""
 
     at: dt.datetime
     icon: str
     text: SafeString | str
     actor: str = ""
     state: str = ""
-    note: str = ""
+    note: SafeString | str = ""
+    pk: UUID = _LAST
+    edit_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,45 +114,81 @@ class Day:
 
 
 @dataclass(frozen=True)
+class Filter:
+    """A kind of line that can be asked for alone."""
+
+    label: str
+    url: str
+    current: bool
+
+
+@dataclass(frozen=True)
 class Timeline:
-    """What is shown of a timeline, and how much there is."""
+    """A part of a timeline; `older_url` leads to what came before, `newest_url` back to the top."""
 
     days: tuple[Day, ...]
-    shown: int
-    total: int
+    filters: tuple[Filter, ...]
+    older_url: str = ""
+    newest_url: str = ""
 
     @property
-    def is_cut(self) -> bool:
-        return self.shown < self.total
+    def is_filtered(self) -> bool:
+        return not self.filters[0].current
 
 
-def timeline_of_lead(principal: Principal, lead: Lead, *, is_whole: bool) -> Timeline:
+def timeline_of_lead(principal: Principal, lead: Lead, asked: Asked) -> Timeline:
     """A lead's own story and that of those deals which the reader may see."""
     activities = Activity.objects.filter(lead=lead).filter(Q(deal=None) | Q(deal__in=principal.deals()))
     added = [entry for give in panels.lead_timelines for entry in give(principal, lead)]
-    return _merged(activities.select_related("actor", "deal"), added, is_whole, subject=lead)
+    return _merged(principal, activities, added, asked, subject=lead)
 
 
-def timeline_of_deal(deal: Deal, *, is_whole: bool) -> Timeline:
+def timeline_of_deal(principal: Principal, deal: Deal, asked: Asked) -> Timeline:
     """A deal's story."""
-    activities = Activity.objects.filter(deal=deal).select_related("actor", "deal")
+    activities = Activity.objects.filter(deal=deal)
     added = [entry for give in panels.deal_timelines for entry in give(deal)]
-    return _merged(activities, added, is_whole, subject=deal)
+    return _merged(principal, activities, added, asked, subject=deal)
 
 
 def _merged(
-    activities: QuerySet[Activity], added: Sequence[TimelineEntry], is_whole: bool, *, subject: Lead | Deal
+    principal: Principal,
+    activities: QuerySet[Activity],
+    added: Sequence[TimelineEntry],
+    asked: Asked,
+    *,
+    subject: Lead | Deal,
 ) -> Timeline:
-    most = MOST_LINES if is_whole else LINES
-    lines = [_line_of(activity, subject) for activity in activities[:most]]
+    if asked.kind:
+        activities = activities.filter(kind__in=KINDS[asked.kind][1])
+        added = added if asked.kind == "conversions" else ()
+    if asked.before:
+        at, pk = asked.before
+        # The first condition follows from the second; it is what an index can use.
+        activities = activities.filter(Q(at__lt=at) | Q(at=at, pk__lt=pk), at__lte=at)
+        added = [entry for entry in added if entry.at < at]
+    rows = activities.select_related("actor", "deal").prefetch_related("mentions__user")
+    lines = [_line_of(activity, subject, principal) for activity in rows[: LINES + 1]]
     lines += [_line_added(entry) for entry in added]
-    shown = sorted(lines, key=lambda line: line.at, reverse=True)[:most]
+    lines.sort(key=lambda line: (line.at, line.pk), reverse=True)
+    shown = lines[:LINES]
     days = groupby(shown, key=lambda line: timezone.localtime(line.at).date())
+    kind = {"kind": asked.kind} if asked.kind else {}
+    older = {**kind, "before": f"{shown[-1].at.isoformat()}~{shown[-1].pk}"} if len(lines) > LINES else {}
     return Timeline(
         tuple(Day(day, tuple(found)) for day, found in days),
-        shown=len(shown),
-        total=activities.count() + len(added),
+        filters=_filters(asked),
+        older_url=_url(**older) if older else "",
+        newest_url=_url(**kind) if asked.before else "",
     )
+
+
+def _filters(asked: Asked) -> tuple[Filter, ...]:
+    kinds = [Filter(label, _url(kind=kind), kind == asked.kind) for kind, (label, _) in KINDS.items()]
+    return (Filter("All", _url(), not asked.kind), *kinds)
+
+
+def _url(**params: str) -> str:
+    return f"?{urlencode(params)}#timeline"
 
 
 def _line_added(entry: TimelineEntry) -> Line:
@@ -127,13 +203,17 @@ def small_icon(name: str) -> str:
     return name if name in OWN_SYMBOLS or name.startswith("solid-") else f"solid-{name}"
 
 
-def _line_of(activity: Activity, subject: Lead | Deal) -> Line:
+def _line_of(activity: Activity, subject: Lead | Deal, reader: Principal) -> Line:
+    is_written = activity.kind in WRITTEN
+    named = [mention.user for mention in activity.mentions.all()]
     return Line(
         activity.at,
         _icon_of(activity),
         _sentence(activity, subject),
         actor=str(activity.actor or activity.actor_label or PRODUCT),
-        note=activity.text if activity.kind in WRITTEN else _reason(activity),
+        note=marked(activity.text, named) if is_written else _reason(activity),
+        pk=activity.pk,
+        edit_url=reverse("note", args=[activity.pk]) if is_own(activity, reader.user) else "",
     )
 
 
@@ -151,7 +231,8 @@ def _sentence(activity: Activity, subject: Lead | Deal) -> SafeString | str:
     """What was done, without who did it."""
     about = _about(activity, subject)
     if activity.kind in WRITTEN:
-        return format_html("{}{}", WRITTEN[activity.kind], format_html(" on {}", about) if about else "")
+        where = format_html(" on {}", about) if about else ""
+        return format_html("{}{}{}", WRITTEN[activity.kind], where, ", edited" if activity.edited_at else "")
     if activity.kind == ActivityKind.CREATED:
         return _creation(activity, about)
     if activity.kind == ActivityKind.STATUS:
