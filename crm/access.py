@@ -21,6 +21,8 @@ from crm.models import (
     Lead,
     LeadQuerySet,
     Membership,
+    Organization,
+    OrganizationQuerySet,
     Role,
     Task,
     TaskQuerySet,
@@ -136,6 +138,11 @@ class Principal:
         """The tasks this principal may see: agents those assigned to them or about their own records."""
         tasks = Task.objects.current()
         return tasks if self._sees_all else tasks.concerning(self._user)
+
+    def organizations(self) -> OrganizationQuerySet:
+        """The firms this principal may see: agents those of their own leads and deals, all others every one."""
+        firms = Organization.objects.all()
+        return firms if self._sees_all else firms.having(self.leads(), self.deals())
 
     def assignees(self) -> QuerySet[User]:
         """Whom this principal may make the owner of a record, by name: agents themselves alone."""

@@ -43,7 +43,7 @@ def show_refusal(form: forms.Form, refusal: ValidationError | Conflict) -> None:
         refusal.message_dict if hasattr(refusal, "error_dict") else {"": refusal.messages}
     )
     for name, sentences in by_field.items():
-        field = _SHOWN_AT.get(name, name)
+        field = name if name in form.fields else _SHOWN_AT.get(name, name)
         for sentence in sentences:
             form.add_error(field if field in form.fields else None, sentence)
 

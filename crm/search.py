@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Exists, OuterRef, Q
 
 from crm.cleaning import phone_digits
-from crm.models import DealQuerySet, LeadEmail, LeadPhone, LeadQuerySet
+from crm.models import DealQuerySet, LeadEmail, LeadPhone, LeadQuerySet, OrganizationQuerySet
 
 MOST_WORDS = 6
 FEWEST_DIGITS = 3
@@ -28,6 +28,13 @@ def search_deals(deals: DealQuerySet, text: str) -> DealQuerySet:
             | Q(lead__last_name__icontains=word)
         )
     return deals
+
+
+def search_organizations(firms: OrganizationQuerySet, text: str) -> OrganizationQuerySet:
+    """The firms in which every word is found: in the name or the domain."""
+    for word in words_of(text):
+        firms = firms.filter(Q(name_key__contains=word.lower()) | Q(domain__contains=word.lower()))
+    return firms
 
 
 def words_of(text: str) -> list[str]:

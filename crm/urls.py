@@ -34,6 +34,7 @@ from crm.views.lead import (
 from crm.views.leads import leads
 from crm.views.merge import lead_merge, lead_unmerge
 from crm.views.note import note, note_delete
+from crm.views.organizations import organization, organization_edit, organizations
 from crm.views.privacy import lead_erase, lead_export
 from crm.views.recycle_bin import recycle_bin
 from crm.views.settings.audit import audit_entries, audit_export
@@ -153,6 +154,9 @@ urlpatterns = [
     path("leads/<uuid:pk>/merge/undo/", lead_unmerge, name="lead_unmerge"),
     path("notes/<uuid:pk>/", note, name="note"),
     path("notes/<uuid:pk>/delete/", note_delete, name="note_delete"),
+    path("organizations/", organizations, name="organizations"),
+    path("organizations/<uuid:pk>/", organization, name="organization"),
+    path("organizations/<uuid:pk>/edit/", organization_edit, name="organization_edit"),
     path("deals/", deals, name="deals"),
     path("deals/export/", deals_export, name="deals_export"),
     path("deals/bulk/", deals_bulk, name="deals_bulk"),

@@ -29,6 +29,7 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             last_name=CANARY,
             email="canary@umbrella.test",
             title=CANARY,
+            organization=f"{CANARY} Ltd",
             owner=owner,
         )
         deal = DealFactory(company=company, lead=lead, title=f"{CANARY} deal", owner=owner)
@@ -44,6 +45,7 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
         return {
             "lead": lead,
             "deal": deal,
+            "organization": lead.organization,
             "activity": timeline.add_note(lead, f"{CANARY} said so", SYSTEM),
             "rule": rule,
             "task": task,

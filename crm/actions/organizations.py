@@ -1,10 +1,26 @@
-"""Finds or makes the firm a person works for."""
+"""Finds or makes the firm a person works for, and changes what is known of it."""
 
 from __future__ import annotations
 
+import re
+from typing import TypedDict
+
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from crm.models import Company, Organization
+
+
+class OrganizationChanges(TypedDict, total=False):
+    """What may be said of an organization. A key that is absent is left as it is."""
+
+    name: str
+    domain: str
+
+
+_HOST = re.compile(
+    r"(?=.{4,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+([a-z][a-z0-9-]{0,61}[a-z0-9])", re.ASCII
+)
 
 # Mail providers: an address there says nothing about the firm.
 PUBLIC_MAIL_DOMAINS = frozenset(
@@ -106,3 +122,52 @@ def find_or_create(
         raise ValidationError({"organization": error.messages}) from error
     organization.save()
     return organization
+
+
+@transaction.atomic
+def create_organization(company: Company, changes: OrganizationChanges) -> Organization:
+    """Add a firm by hand. Raises ValidationError per field, also where there is one of this name or domain."""
+    return _saved(Organization(company=company), changes)
+
+
+@transaction.atomic
+def update_organization(organization: Organization, changes: OrganizationChanges) -> Organization:
+    """Change the name, or the domain by which addresses find it. Raises ValidationError per field."""
+    locked = Organization.objects.select_for_update(of=("self",)).select_related("company")
+    return _saved(locked.get(pk=organization.pk), changes)
+
+
+def _saved(organization: Organization, changes: OrganizationChanges) -> Organization:
+    # One maker of organizations at a time, as above: name and domain are each one firm's.
+    Company.objects.select_for_update().get(pk=organization.company_id)
+    if "name" in changes:
+        organization.name = " ".join(changes["name"].split())
+        organization.name_key = organization.name.lower()[:160]
+    if "domain" in changes:
+        organization.domain = _clean_domain(changes["domain"])
+    if not organization.name:
+        raise ValidationError({"name": "Enter the name."}, code="required")
+    organization.clean_fields(exclude=["company", "name_key"])
+    others = Organization.objects.exclude(pk=organization.pk)
+    if "name" in changes and others.filter(name_key=organization.name_key).exists():
+        raise ValidationError({"name": "Another organization has this name."}, code="unique")
+    if changes.get("domain") and others.filter(domain=organization.domain).exists():
+        raise ValidationError({"domain": "Another organization has this domain."}, code="unique")
+    organization.save()
+    return organization
+
+
+def _clean_domain(text: str) -> str:
+    """What people paste, an address or a web site, as the domain alone; "" stays empty."""
+    host = text.strip().lower().partition("://")[2] or text.strip().lower()
+    domain = host.partition("/")[0].rpartition("@")[2].removeprefix("www.").rstrip(".")
+    if not domain:
+        return ""
+    if not _HOST.fullmatch(domain):
+        raise ValidationError({"domain": "Enter a domain such as fjordline.no."}, code="invalid")
+    if domain in PUBLIC_MAIL_DOMAINS:
+        raise ValidationError(
+            {"domain": f"{domain} is a mail provider: its addresses say nothing about the firm."},
+            code="public",
+        )
+    return domain

@@ -12,6 +12,7 @@ from crm.api.deals import DealViewSet
 from crm.api.docs import DocsView, SchemaView
 from crm.api.exports import Exports
 from crm.api.leads import LeadViewSet
+from crm.api.organizations import ActivityViewSet, OrganizationViewSet
 from crm.api.tasks import TaskViewSet
 from crm.api.words import PipelineViewSet, StageViewSet, StatusViewSet, TagViewSet, TypeViewSet
 
@@ -19,6 +20,8 @@ router = SimpleRouter()
 router.register("leads", LeadViewSet, basename="api-lead")
 router.register("deals", DealViewSet, basename="api-deal")
 router.register("tasks", TaskViewSet, basename="api-task")
+router.register("organizations", OrganizationViewSet, basename="api-organization")
+router.register("activities", ActivityViewSet, basename="api-activity")
 router.register("statuses", StatusViewSet, basename="api-status")
 router.register("types", TypeViewSet, basename="api-type")
 router.register("stages", StageViewSet, basename="api-stage")

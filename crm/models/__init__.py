@@ -23,7 +23,7 @@ from crm.models.lead import (
     Tag,
 )
 from crm.models.merge import Merge
-from crm.models.organization import Organization
+from crm.models.organization import Organization, OrganizationQuerySet
 from crm.models.person import Membership, Role, User
 from crm.models.pipeline import Pipeline, Stage, StageKind
 from crm.models.retention import Retention
@@ -60,6 +60,7 @@ __all__ = [
     "Mention",
     "Merge",
     "Organization",
+    "OrganizationQuerySet",
     "Pipeline",
     "Priority",
     "Retention",

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
+from django.db.models import Exists, OuterRef
 
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+
+if TYPE_CHECKING:
+    from crm.models.deal import DealQuerySet
+    from crm.models.lead import LeadQuerySet
+
+
+class OrganizationQuerySet(TenantQuerySet["Organization"]):
+    """Organizations of the company whose scope is open."""
+
+    def having(self, leads: LeadQuerySet, deals: DealQuerySet) -> OrganizationQuerySet:
+        """Those that any of these leads or deals belongs to."""
+        return self.filter(
+            Exists(leads.filter(organization=OuterRef("pk")).order_by())
+            | Exists(deals.filter(organization=OuterRef("pk")).order_by())
+        )
 
 
 class Organization(TenantModel):
@@ -18,7 +34,7 @@ class Organization(TenantModel):
     is_sample = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
-    objects: ClassVar[TenantQuerySet[Organization]] = scoped(TenantQuerySet)
+    objects: ClassVar[OrganizationQuerySet] = scoped(OrganizationQuerySet)
 
     class Meta:
         ordering = ("name", "id")

@@ -78,7 +78,9 @@ def _nav(principal: Principal, path: str) -> tuple[NavItem, ...]:
         _tasks(principal, path),
     )
     theirs = (item(principal, path) for item in panels.nav_items)
-    return (*ours, *(item for item in theirs if item))
+    firms = reverse("organizations")
+    last = NavItem("Organizations", firms, "building-office", current=path.startswith(firms), keys="g o")
+    return (*ours, *(item for item in theirs if item), last)
 
 
 def _tasks(principal: Principal, path: str) -> NavItem:

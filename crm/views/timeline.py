@@ -21,7 +21,7 @@ from crm import panels
 from crm.access import Principal
 from crm.actions.timeline import WRITTEN_BY_PEOPLE, is_own
 from crm.mentions import marked
-from crm.models import Activity, Deal, Lead
+from crm.models import Activity, Deal, Lead, Organization
 from crm.models.activity import ActivityKind
 from crm.panels import TimelineEntry
 from crm.templatetags.ui import OWN_SYMBOLS
@@ -65,6 +65,7 @@ KINDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "changes": ("Changes", tuple(kind for kind in ActivityKind.values if kind not in WRITTEN_BY_PEOPLE)),
     "conversions": ("LinkedIn", ()),
 }
+Subject = Lead | Deal | Organization
 _LAST: Final = UUID(int=2**128 - 1)
 
 
@@ -150,13 +151,23 @@ def timeline_of_deal(principal: Principal, deal: Deal, asked: Asked) -> Timeline
     return _merged(principal, activities, added, asked, subject=deal)
 
 
+def timeline_of_organization(principal: Principal, organization: Organization, asked: Asked) -> Timeline:
+    """What happened with a firm's people and deals, as far as the reader may see them."""
+    leads = principal.leads().filter(organization=organization)
+    deals = principal.deals().filter(organization=organization)
+    activities = Activity.objects.filter(
+        Q(deal__in=deals.order_by()) | Q(lead__in=leads.order_by(), deal=None)
+    )
+    return _merged(principal, activities, [], asked, subject=organization)
+
+
 def _merged(
     principal: Principal,
     activities: QuerySet[Activity],
     added: Sequence[TimelineEntry],
     asked: Asked,
     *,
-    subject: Lead | Deal,
+    subject: Subject,
 ) -> Timeline:
     if asked.kind:
         activities = activities.filter(kind__in=KINDS[asked.kind][1])
@@ -166,7 +177,9 @@ def _merged(
         # The first condition follows from the second; it is what an index can use.
         activities = activities.filter(Q(at__lt=at) | Q(at=at, pk__lt=pk), at__lte=at)
         added = [entry for entry in added if entry.at < at]
-    rows = activities.select_related("actor", "deal").prefetch_related("mentions__user")
+    rows = activities.select_related("actor", "deal", "lead").prefetch_related(
+        "mentions__user", "lead__emails"
+    )
     lines = [_line_of(activity, subject, principal) for activity in rows[: LINES + 1]]
     lines += [_line_added(entry) for entry in added]
     lines.sort(key=lambda line: (line.at, line.pk), reverse=True)
@@ -203,18 +216,28 @@ def small_icon(name: str) -> str:
     return name if name in OWN_SYMBOLS or name.startswith("solid-") else f"solid-{name}"
 
 
-def _line_of(activity: Activity, subject: Lead | Deal, reader: Principal) -> Line:
+def _line_of(activity: Activity, subject: Subject, reader: Principal) -> Line:
     is_written = activity.kind in WRITTEN
     named = [mention.user for mention in activity.mentions.all()]
     return Line(
         activity.at,
         _icon_of(activity),
-        _sentence(activity, subject),
+        _of_a_firm(activity) if isinstance(subject, Organization) else _sentence(activity, subject),
         actor=str(activity.actor or activity.actor_label or PRODUCT),
         note=marked(activity.text, named) if is_written else _reason(activity),
         pk=activity.pk,
         edit_url=reverse("note", args=[activity.pk]) if is_own(activity, reader.user) else "",
     )
+
+
+def _of_a_firm(activity: Activity) -> SafeString:
+    """What was done, and with whom."""
+    about = activity.deal or activity.lead
+    if about is None:
+        return format_html("{}", "")
+    noun = "deal" if activity.deal_id else "lead"
+    link = format_html('<a href="{}">{}</a>', reverse(noun, args=[about.pk]), about)
+    return format_html("{}: {}", link, _sentence(activity, about))
 
 
 def _icon_of(activity: Activity) -> str:
@@ -227,7 +250,7 @@ def _reason(activity: Activity) -> str:
     return activity.text if activity.kind == ActivityKind.STAGE else ""
 
 
-def _sentence(activity: Activity, subject: Lead | Deal) -> SafeString | str:
+def _sentence(activity: Activity, subject: Subject) -> SafeString | str:
     """What was done, without who did it."""
     about = _about(activity, subject)
     if activity.kind in WRITTEN:
@@ -280,7 +303,7 @@ def _difference(activity: Activity, about: SafeString | str) -> SafeString:
     )
 
 
-def _about(activity: Activity, subject: Lead | Deal) -> SafeString | str:
+def _about(activity: Activity, subject: Subject) -> SafeString | str:
     """A link to the deal, where the page is about something else."""
     if activity.deal is None or activity.deal == subject:
         return ""

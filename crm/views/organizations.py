@@ -1,0 +1,133 @@
+"""The customers' firms: the list, the page of one with its people, deals and timeline, and its form."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db.models import Count, Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+
+from crm.access import Principal
+from crm.actions import organizations as actions
+from crm.actions.organizations import OrganizationChanges
+from crm.forms import SentenceForm, show_refusal
+from crm.models import Lead, Organization
+from crm.search import search_organizations
+from crm.views.deals import cards_of
+from crm.views.page import PageRequest, done, link_with, member_page
+from crm.views.timeline import Asked, timeline_of_organization
+
+PAGE_ROWS: Final = 50
+MOST_PEOPLE: Final = 50
+
+
+class OrganizationForm(SentenceForm):
+    """What is known of a firm."""
+
+    name = forms.CharField(max_length=160)
+    domain = forms.CharField(
+        max_length=300,
+        required=False,
+        help_text="Whoever has an e-mail address there belongs to this organization.",
+        widget=forms.TextInput(attrs={"placeholder": "fjordline.no", "autocapitalize": "none"}),
+    )
+
+    def changes(self) -> OrganizationChanges:
+        """What was changed here."""
+        changed = {name: self.cleaned_data[name] for name in self.changed_data}
+        return cast("OrganizationChanges", changed)  # the fields bear the action's names
+
+
+@dataclass(frozen=True)
+class Row:
+    """A firm, with how many people and open deals of it the reader sees."""
+
+    organization: Organization
+    people: int
+    deals: int
+
+
+@require_safe
+@member_page
+def organizations(request: PageRequest) -> HttpResponse:
+    """The list, by name; a page begins behind the last firm of the one before."""
+    principal = request.principal
+    search = " ".join(request.GET.get("search", "").split())
+    firms = search_organizations(principal.organizations(), search).order_by("name_key", "pk")
+    after = _after(principal, request.GET.get("after", ""))
+    if after is not None:
+        behind = Q(name_key__gt=after.name_key) | Q(name_key=after.name_key, pk__gt=after.pk)
+        firms = firms.filter(behind, name_key__gte=after.name_key)
+    found = list(firms[: PAGE_ROWS + 1])
+    shown = found[:PAGE_ROWS]
+    context = {
+        "rows": _rows(principal, shown),
+        "search": search,
+        "next_url": link_with(request.GET, after=str(shown[-1].pk)) if len(found) > PAGE_ROWS else "",
+        "first_url": link_with(request.GET, after=None) if after is not None else "",
+    }
+    return render(request, "crm/organizations.html", context)
+
+
+def _after(principal: Principal, pk: str) -> Organization | None:
+    try:
+        return principal.organizations().filter(pk=UUID(pk)).first()
+    except ValueError:
+        return None
+
+
+def _rows(principal: Principal, firms: Sequence[Organization]) -> list[Row]:
+    pks = [firm.pk for firm in firms]
+    people = principal.leads().filter(organization__in=pks).order_by().values_list("organization")
+    deals = principal.deals().open().filter(organization__in=pks).order_by().values_list("organization")
+    by_people, by_deals = dict(people.annotate(Count("pk"))), dict(deals.annotate(Count("pk")))
+    return [Row(firm, by_people.get(firm.pk, 0), by_deals.get(firm.pk, 0)) for firm in firms]
+
+
+@require_safe
+@member_page
+def organization(request: PageRequest, pk: UUID) -> HttpResponse:
+    """One firm."""
+    principal = request.principal
+    firm = _found(request, pk)
+    people = principal.leads().filter(organization=firm).order_by("-last_touch_at", "-pk")
+    deals = principal.deals().filter(organization=firm).order_by("-stage_since", "-pk")
+    shown: list[Lead] = list(people.select_related("status").prefetch_related("emails")[: MOST_PEOPLE + 1])
+    context = {
+        "organization": firm,
+        "people": shown[:MOST_PEOPLE],
+        "has_more": len(shown) > MOST_PEOPLE,
+        "deals": cards_of(list(deals.for_list()[:MOST_PEOPLE])),
+        "timeline": timeline_of_organization(principal, firm, Asked.by(request)),
+    }
+    return render(request, "crm/organization.html", context)
+
+
+def _found(request: PageRequest, pk: UUID) -> Organization:
+    return get_object_or_404(request.principal.organizations().select_related("company"), pk=pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def organization_edit(request: PageRequest, pk: UUID) -> HttpResponse:
+    """Mend the name, or the domain by which addresses find it."""
+    firm = _found(request, pk)
+    data = request.POST if request.method == "POST" else None
+    form = OrganizationForm(data, initial={"name": firm.name, "domain": firm.domain})
+    if form.is_valid():
+        try:
+            actions.update_organization(firm, form.changes())
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+        else:
+            return done(request, "Saved.", reverse("organization", args=[pk]))
+    context = {"organization": firm, "form": form}
+    return render(request, "crm/organization_form.html", context, status=422 if form.errors else 200)
