@@ -165,6 +165,19 @@ register(
         mention="title",
         rows=lambda lead: Q(task__lead=lead) | Q(task__deal__lead=lead) | Q(task__deal__people__lead=lead),
     ),
+    Table(
+        "crm.Notification",
+        "What people were told, such as that a lead is theirs",
+        mention="text",
+        plain="kind url key",
+        rows=lambda lead: Q(lead=lead) | Q(task__lead=lead) | Q(deal__lead=lead),
+    ),
+    Table("crm.DigestMailed", "That somebody got the mail of a morning", plain="day"),
+    Table(
+        "crm.CalendarFeed",
+        "The address of somebody's tasks as a calendar; only a hash is kept",
+        secret="digest",  # noqa: S106
+    ),
     Table("crm.TaskAssignee", "Who is to do a task"),
     Table("crm.DealPerson", "Their part in a deal", person="role", rows=lambda lead: Q(lead=lead)),
     Table(

@@ -76,6 +76,9 @@ class Frame:
     pinned: tuple[NavItem, ...] = ()
     settings: NavItem | None = None
     search: Search | None = None
+    unread: int = 0
+    """How many notifications the person has not read."""
+    notifications_url: str = ""
     admin_url: str = ""
     """The admin panel, for those who may enter it."""
 

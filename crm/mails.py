@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 from smtplib import SMTPException
 
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
 
-from crm.models import Invitation
+from crm.models import Invitation, Membership
 
 logger = logging.getLogger(__name__)
 
@@ -26,3 +27,10 @@ def send_invitation(invitation: Invitation, link: str) -> bool:
         logger.warning("A mail did not leave (%s). Its link was shown instead.", type(error).__name__)
         return False
     return True
+
+
+def send_digest(membership: Membership, digest: object, now: dt.datetime) -> None:
+    """Mail somebody what the day holds. Raises what the mail server says."""
+    text = render_to_string("crm/mails/digest.txt", {"digest": digest, "public_url": settings.PUBLIC_URL})
+    subject = f"{now:%A}: your tasks at {' '.join(membership.company.name.split())}"
+    send_mail(subject, text, None, [membership.user.email])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from crm.actions import bulk_runs, erase, retention
+from crm.actions import bulk_runs, erase, reminders, retention
 
 
 @shared_task
@@ -23,3 +23,15 @@ def apply_retention() -> None:
 def work_bulk_runs() -> None:
     """Go on with the changes to many records that nobody is at."""
     bulk_runs.work_everywhere()
+
+
+@shared_task(soft_time_limit=280, time_limit=300)
+def remind() -> None:
+    """Every few minutes: tell people of what is due."""
+    reminders.remind_everywhere()
+
+
+@shared_task(soft_time_limit=1700, time_limit=1800)
+def mail_digests() -> None:
+    """Every few minutes: mail the digests of the companies where it is eight."""
+    reminders.mail_digests_everywhere()

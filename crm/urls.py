@@ -20,6 +20,7 @@ from crm.views.deal import (
 )
 from crm.views.deals import deals
 from crm.views.exports import deals_export, leads_export
+from crm.views.feed import calendar_feed
 from crm.views.home import home
 from crm.views.lead import (
     lead_archive,
@@ -35,6 +36,7 @@ from crm.views.leads import leads
 from crm.views.merge import lead_merge, lead_unmerge
 from crm.views.note import note, note_delete
 from crm.views.organizations import organization, organization_edit, organizations
+from crm.views.notifications import notification_open, notifications, notifications_read
 from crm.views.privacy import lead_erase, lead_export
 from crm.views.recycle_bin import recycle_bin
 from crm.views.settings.audit import audit_entries, audit_export
@@ -61,7 +63,7 @@ from crm.views.settings.words import (
     words,
     words_order,
 )
-from crm.views.settings.you import session_end, sessions_end, your_account
+from crm.views.settings.you import feed_end, feed_make, session_end, sessions_end, set_digest, your_account
 from crm.views.setup import setup
 from crm.views.sign_in_with import service_disconnect
 from crm.views.task import (
@@ -91,6 +93,13 @@ urlpatterns = [
     path("settings/invitations/<uuid:pk>/revoke/", invitation_revoke, name="settings_invitation_revoke"),
     path("invitations/<str:token>/", invitation, name="invitation"),
     path("settings/you/", your_account, name="settings_you"),
+    path("settings/you/digest/", set_digest, name="settings_digest"),
+    path("settings/you/calendar/", feed_make, name="settings_feed"),
+    path("settings/you/calendar/end/", feed_end, name="settings_feed_end"),
+    path("calendar/<str:token>.ics", calendar_feed, name="calendar_feed"),
+    path("notifications/", notifications, name="notifications"),
+    path("notifications/read/", notifications_read, name="notifications_read"),
+    path("notifications/<uuid:pk>/open/", notification_open, name="notification_open"),
     path("settings/you/sessions/end/", sessions_end, name="settings_sessions_end"),
     path("settings/you/sessions/<int:pk>/end/", session_end, name="settings_session_end"),
     path(

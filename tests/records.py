@@ -8,7 +8,7 @@ from capi.models import Connection, ConversionEvent
 from crm.actions import invitations, tasks, timeline
 from crm.actions.tasks import Step
 from crm.actor import SYSTEM
-from crm.models import BulkRun, Company, LeadType, Membership, Pipeline, Stage, Tag, User
+from crm.models import BulkRun, Company, LeadType, Membership, Notification, Pipeline, Stage, Tag, User
 from crm.tenancy import company_scope
 from tests.factories import DealFactory, LeadFactory, RuleFactory, connect
 
@@ -50,6 +50,9 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             "rule": rule,
             "task": task,
             "subtask": task.subtasks.get(),
+            "notification": Notification.objects.create(
+                company=company, user=_member(company), kind="lead", text=f"{CANARY} is yours"
+            ),
             "conversionevent": ConversionEvent.objects.get(),
             "leadstatus": lead.status,
             "pipeline": Pipeline.objects.get(key="sales"),
@@ -67,3 +70,8 @@ def _bulk_run(company: Company, user: User) -> BulkRun:
     return BulkRun.objects.create(
         company=company, user=user, noun="lead", verb="tag", target=CANARY, said=f"Tagged {CANARY}"
     )
+
+
+def _member(company: Company) -> User:
+    """Somebody of the company."""
+    return Membership.objects.order_by("pk")[0].user

@@ -56,6 +56,7 @@ NOUNS: dict[str, str] = {
     "task": "task",
     "task_step": "subtask",
     "task_step_add": "task",
+    "notification_open": "notification",
 }
 # Routes without an id. They show only what is the caller's own.
 WITHOUT_ID = {
@@ -79,6 +80,11 @@ WITHOUT_ID = {
     "tasks_calendar",
     "task_new",
     "deals_export",
+    "notifications",
+    "notifications_read",
+    "settings_digest",
+    "settings_feed",
+    "settings_feed_end",
     "sandbox",
     "styleguide",
     "api-lead-list",
@@ -156,7 +162,7 @@ WITHOUT_ID = {
     "account_reset_password_done",
 }
 # Keys that were mailed to a person, not ids of records.
-BY_KEY = {"account_confirm_email", "account_reset_password_from_key", "invitation"}
+BY_KEY = {"account_confirm_email", "account_reset_password_from_key", "calendar_feed", "invitation"}
 # They take the id of something that is a person's own and no company's; tests/crm/signing_in has their cases.
 OF_A_PERSON = {
     "settings_session_end",

@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from crm import audit, cleaning, signals
-from crm.actions import bulk, organizations, timeline
+from crm.actions import bulk, notifications, organizations, timeline
 from crm.actions.owners import check_owner, default_owner
 from crm.actor import Actor
 from crm.models import (
@@ -200,6 +200,7 @@ def create_lead(
     signals.lead_created.send(sender=Lead, fact=LeadFact(lead, at, reported=reported))
     if lead.qualified_at:
         signals.lead_qualified.send(sender=Lead, fact=LeadFact(lead, at, reported=reported))
+    notifications.lead_assigned(lead, actor)
     return lead
 
 
@@ -208,7 +209,7 @@ def update_lead(lead: Lead, changes: LeadChanges, actor: Actor) -> Lead:
     """Change what `changes` names, and write down old and new. Raises ValidationError per field."""
     lead = _locked(lead)
     now = timezone.now()
-    before, country = _readable(lead), lead.country_code
+    before, country, owner = _readable(lead), lead.country_code, lead.owner_id
     emails = _wanted_emails(lead, changes)
     if "owner" in changes:
         check_owner(changes["owner"])
@@ -224,6 +225,7 @@ def update_lead(lead: Lead, changes: LeadChanges, actor: Actor) -> Lead:
     _replace_rows(lead, changes, emails)
     lead = _fresh(lead)
     _record_differences(lead, before, _readable(lead), actor, now)
+    _tell_new_owner(lead, owner, actor)
     if lead.country_code != country:
         signals.consent_changed.send(sender=Lead, fact=LeadFact(lead, now))
     if _CONSENT_FIELDS & changes.keys():
@@ -514,6 +516,11 @@ def _record_differences(
     for field, new in after.items():
         if before[field] != new:
             timeline.record(lead, ActivityKind.FIELD, actor, at, field=field, old=before[field], new=new)
+
+
+def _tell_new_owner(lead: Lead, before: Any, actor: Actor) -> None:
+    if lead.owner_id != before:
+        notifications.lead_assigned(lead, actor)
 
 
 def _named(field: str, clean: Any) -> Any:

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from crm.actions import timeline
+from crm.actions import notifications, timeline
 from crm.actions.owners import is_member
 from crm.actor import Actor
 from crm.models import Company, Deal, Lead, Priority, SubTask, Task, TaskAssignee, User
@@ -60,7 +60,8 @@ def create_task(company: Company, changes: TaskChanges, actor: Actor, *, is_samp
     task = Task(company=company, created_by=actor.user, is_sample=is_sample)
     _set_fields(task, changes)
     task.save()
-    _replace_people(task, changes["assignees"] if "assignees" in changes else _default_people(task, actor))
+    people = changes["assignees"] if "assignees" in changes else _default_people(task, actor)
+    _replace_people(task, people, actor)
     _replace_steps(task, changes.get("subtasks", ()))
     _tell(task, "added", actor, timezone.now())
     if changes.get("is_done"):
@@ -76,7 +77,7 @@ def update_task(task: Task, changes: TaskChanges, actor: Actor) -> Task:
     _set_fields(task, changes)
     task.save()
     if "assignees" in changes:
-        _replace_people(task, changes["assignees"])
+        _replace_people(task, changes["assignees"], actor)
     if "subtasks" in changes:
         _replace_steps(task, changes["subtasks"])
     after = _readable(task)
@@ -198,7 +199,7 @@ def _default_people(task: Task, actor: Actor) -> list[User]:
     return [owner] if owner is not None and is_member(owner) else []
 
 
-def _replace_people(task: Task, wanted: Sequence[User]) -> None:
+def _replace_people(task: Task, wanted: Sequence[User], actor: Actor) -> None:
     """Who was assigned already may have left meanwhile; who is new must be a member."""
     before = {row.user_id: row for row in task.assignees.all()}
     new = [user for user in dict.fromkeys(wanted) if user.pk not in before]
@@ -209,6 +210,7 @@ def _replace_people(task: Task, wanted: Sequence[User]) -> None:
     TaskAssignee.objects.bulk_create(
         [TaskAssignee(company_id=task.company_id, task=task, user=user) for user in new]
     )
+    notifications.task_assigned(task, new, actor)
 
 
 def _replace_steps(task: Task, wanted: Sequence[Step]) -> None:

@@ -23,6 +23,7 @@ from crm.models.lead import (
     Tag,
 )
 from crm.models.merge import Merge
+from crm.models.notification import CalendarFeed, DigestMailed, Notification, NotificationQuerySet
 from crm.models.organization import Organization, OrganizationQuerySet
 from crm.models.person import Membership, Role, User
 from crm.models.pipeline import Pipeline, Stage, StageKind
@@ -37,6 +38,7 @@ __all__ = [
     "BulkRun",
     "BulkState",
     "BulkVerb",
+    "CalendarFeed",
     "Company",
     "Consent",
     "ConsentPolicy",
@@ -44,6 +46,7 @@ __all__ = [
     "DealPerson",
     "DealQuerySet",
     "DealStageChange",
+    "DigestMailed",
     "Erasure",
     "IdempotencyRecord",
     "Invitation",
@@ -59,6 +62,8 @@ __all__ = [
     "Membership",
     "Mention",
     "Merge",
+    "Notification",
+    "NotificationQuerySet",
     "Organization",
     "OrganizationQuerySet",
     "Pipeline",

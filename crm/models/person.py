@@ -78,6 +78,9 @@ class Membership(TenantModel):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices, default=Role.AGENT)
     is_active = models.BooleanField(default=True)
+    wants_digest = models.BooleanField(
+        default=True, help_text="Mailed at eight what the day holds, where mail is set up."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[MembershipQuerySet] = scoped(MembershipQuerySet)

@@ -13,7 +13,7 @@ from crm.access import Ability, Principal, is_operator, may_open_panel
 from crm.counting import count_of
 from crm.display import initials
 from crm.frame import Account, CompanyChoice, Frame, NavItem, Search
-from crm.models import Membership
+from crm.models import Membership, Notification
 from crm.tenancy import company_scope, every_company
 from crm.views.settings.menu import SETTINGS, first_url
 
@@ -38,6 +38,7 @@ def _gathered(request: HttpRequest, principal: Principal) -> Frame:
     name = str(principal.user)
     with company_scope(principal.company):
         nav = _nav(principal, request.path)
+        unread = Notification.objects.of(principal.user).unread().count()
     return Frame(
         company=principal.company.name,
         user=Account(name, initials(name), principal.user.email),
@@ -51,6 +52,8 @@ def _gathered(request: HttpRequest, principal: Principal) -> Frame:
         ),
         settings=_settings(principal, request.path),
         search=Search(reverse(LEADS), "Search leads", value=_searched(request)),
+        unread=unread,
+        notifications_url=reverse("notifications"),
         admin_url=reverse("admin:index") if _may_administer(principal) else "",
     )
 

@@ -21,6 +21,7 @@ PAGES = {
     "tasks": "/tasks/",
     "tasks-calendar": "/tasks/calendar/?view=all",
     "task-new": "/tasks/new/",
+    "notifications": "/notifications/",
     "linkedin-setup": "/linkedin/",
     "linkedin-events": "/linkedin/events/",
     "sandbox": "/sandbox/",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.contrib.auth import logout
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,12 +17,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from crm import audit
+from crm.access import Principal
+from crm.actions import calendar_feeds
 from crm.actor import Actor
 from crm.addresses import client_address
-from crm.models import User
+from crm.models import CalendarFeed, Membership, User
 from crm.second_step import must_set_up
 from crm.sign_in_with import let_forms_leave, name_of, services
-from crm.views.page import done
+from crm.views.page import PageRequest, actor_of, done, member_page
 
 YOU: Final = "settings_you"
 
@@ -90,6 +93,10 @@ class SignInWith:
 @require_safe
 def your_account(request: HttpRequest) -> HttpResponse:
     """Everything about how this person signs in."""
+    return _page(request)
+
+
+def _page(request: HttpRequest, feed_link: str = "") -> HttpResponse:
     user = cast("User", request.user)
     context = {
         "person": user,
@@ -97,6 +104,8 @@ def your_account(request: HttpRequest) -> HttpResponse:
         "sessions": _sessions(request),
         "services": _services(user),
         "must_set_up": must_set_up(request),
+        "feed_link": feed_link,
+        **_told(request),
     }
     return let_forms_leave(render(request, "crm/settings/you.html", context))
 
@@ -105,6 +114,47 @@ def your_account(request: HttpRequest) -> HttpResponse:
 def to_your_account(request: HttpRequest, key: str = "") -> HttpResponse:
     """In place of pages of allauth's that have no place here."""
     return redirect(YOU)
+
+
+def _told(request: HttpRequest) -> dict[str, Any]:
+    """How the company's news reaches this person; nothing for who is in none."""
+    principal: Principal | None = getattr(request, "principal", None)
+    if principal is None or principal.user is None:
+        return {}
+    return {
+        "membership": Membership.objects.get(user=principal.user),
+        "feed": CalendarFeed.objects.filter(user=principal.user).first(),
+        "mails": settings.MAILS,
+    }
+
+
+@require_POST
+@member_page
+def set_digest(request: PageRequest) -> HttpResponse:
+    """Switch the mail of the morning on or off."""
+    wants = request.POST.get("wanted") == "yes"
+    Membership.objects.filter(user=request.principal.user).update(wants_digest=wants)
+    text = (
+        "You get a mail at eight on days that hold something." if wants else "No more mails in the morning."
+    )
+    return done(request, text, reverse(YOU))
+
+
+@require_POST
+@member_page
+def feed_make(request: PageRequest) -> HttpResponse:
+    """A new secret address for the calendar. It is shown on the page that answers, and never again."""
+    company, user = request.principal.company, cast("User", request.user)
+    token = calendar_feeds.make_feed(company, user, actor_of(request))
+    return _page(request, f"{settings.PUBLIC_URL}{reverse('calendar_feed', args=[token])}")
+
+
+@require_POST
+@member_page
+def feed_end(request: PageRequest) -> HttpResponse:
+    """The address of the calendar stops working."""
+    calendar_feeds.end_feed(request.principal.company, cast("User", request.user), actor_of(request))
+    return done(request, "The address of your calendar does not work any more.", reverse(YOU))
 
 
 @require_POST
