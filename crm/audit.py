@@ -53,6 +53,7 @@ ACTIONS: dict[str, str] = {
     "member_reactivated": "Let a member in again",
     "member_removed": "Removed a member",
     "user_changed": "Changed a member's details",
+    "automation_changed": "Changed an automation",
     "feed_made": "Made an address for their calendar",
     "feed_ended": "Ended the address of their calendar",
     "key_made": "Made an API key",

@@ -178,6 +178,17 @@ register(
         "The address of somebody's tasks as a calendar; only a hash is kept",
         secret="digest",  # noqa: S106
     ),
+    Table(
+        "crm.AutomationEntry",
+        "What the product did by itself",
+        mention="text",
+        plain="kind key",
+        rows=lambda lead: Q(lead=lead) | Q(deal__lead=lead),
+    ),
+    Table("crm.Automations", "The company's switches of what happens by itself"),
+    Table("crm.AssignmentRule", "Who gets a lead that arrives", plain="source country_code"),
+    Table("crm.AssignmentPerson", "Who takes turns at a rule's leads"),
+    Table("crm.StageTask", "Tasks that a stage brings", plain="title"),
     Table("crm.TaskAssignee", "Who is to do a task"),
     Table("crm.DealPerson", "Their part in a deal", person="role", rows=lambda lead: Q(lead=lead)),
     Table(

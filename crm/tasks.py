@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from crm.actions import bulk_runs, erase, reminders, retention
+from crm.actions import automations, bulk_runs, erase, reminders, retention
 
 
 @shared_task
@@ -35,3 +35,9 @@ def remind() -> None:
 def mail_digests() -> None:
     """Every few minutes: mail the digests of the companies where it is eight."""
     reminders.mail_digests_everywhere()
+
+
+@shared_task(soft_time_limit=3400, time_limit=3500)
+def run_automations() -> None:
+    """Each hour: the night work of the companies where it is the hour for it."""
+    automations.run_due()

@@ -40,6 +40,16 @@ from crm.views.notifications import notification_open, notifications, notificati
 from crm.views.privacy import lead_erase, lead_export
 from crm.views.recycle_bin import recycle_bin
 from crm.views.settings.audit import audit_entries, audit_export
+from crm.views.settings.automations import (
+    automation_fallback,
+    automation_follow_up,
+    automation_rule,
+    automation_rule_add,
+    automation_spam,
+    automation_stage,
+    automation_stage_add,
+    automations,
+)
 from crm.views.settings.company import company_settings
 from crm.views.settings.page import settings_home
 from crm.views.settings.privacy import privacy, privacy_retention
@@ -105,6 +115,14 @@ urlpatterns = [
     path(
         "settings/you/services/<int:pk>/disconnect/", service_disconnect, name="settings_service_disconnect"
     ),
+    path("settings/automations/", automations, name="settings_automations"),
+    path("settings/automations/fallback/", automation_fallback, name="settings_automation_fallback"),
+    path("settings/automations/spam/", automation_spam, name="settings_automation_spam"),
+    path("settings/automations/follow-up/", automation_follow_up, name="settings_automation_follow_up"),
+    path("settings/automations/rules/", automation_rule_add, name="settings_automation_rule_add"),
+    path("settings/automations/rules/<uuid:pk>/", automation_rule, name="settings_automation_rule"),
+    path("settings/automations/stages/", automation_stage_add, name="settings_automation_stage_add"),
+    path("settings/automations/stages/<uuid:pk>/", automation_stage, name="settings_automation_stage"),
     path("settings/privacy/", privacy, name="settings_privacy"),
     path("settings/privacy/retention/", privacy_retention, name="settings_privacy_retention"),
     path("settings/statuses/", words, {"kind": STATUSES}, name="settings_statuses"),

@@ -35,3 +35,6 @@ def schedule_sweeps(sender: Celery, **kwargs: object) -> None:
     sender.add_periodic_task(crontab(hour=3, minute=10), crm_tasks.apply_retention.s(), name="retention")
     sender.add_periodic_task(300, crm_tasks.remind.s(), name="remind of tasks", expires=300)
     sender.add_periodic_task(600, crm_tasks.mail_digests.s(), name="mail digests", expires=600)
+    sender.add_periodic_task(
+        crontab(minute=20), crm_tasks.run_automations.s(), name="automations", expires=3000
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from capi.models import Connection, ConversionEvent
-from crm.actions import invitations, tasks, timeline
+from crm.actions import automations, invitations, tasks, timeline
 from crm.actions.tasks import Step
 from crm.actor import SYSTEM
 from crm.models import BulkRun, Company, LeadType, Membership, Notification, Pipeline, Stage, Tag, User
@@ -50,6 +50,8 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             "rule": rule,
             "task": task,
             "subtask": task.subtasks.get(),
+            "assignmentrule": automations.add_rule(company, SYSTEM, [_member(company)], source=CANARY),
+            "stagetask": automations.add_stage_task(company, SYSTEM, deal.stage, f"{CANARY} step", 1),
             "notification": Notification.objects.create(
                 company=company, user=_member(company), kind="lead", text=f"{CANARY} is yours"
             ),

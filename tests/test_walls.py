@@ -57,6 +57,8 @@ NOUNS: dict[str, str] = {
     "task_step": "subtask",
     "task_step_add": "task",
     "notification_open": "notification",
+    "settings_automation_rule": "assignmentrule",
+    "settings_automation_stage": "stagetask",
 }
 # Routes without an id. They show only what is the caller's own.
 WITHOUT_ID = {
@@ -83,6 +85,12 @@ WITHOUT_ID = {
     "notifications",
     "notifications_read",
     "settings_digest",
+    "settings_automations",
+    "settings_automation_fallback",
+    "settings_automation_follow_up",
+    "settings_automation_rule_add",
+    "settings_automation_spam",
+    "settings_automation_stage_add",
     "settings_feed",
     "settings_feed_end",
     "sandbox",

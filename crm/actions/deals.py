@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from crm import cleaning, signals
-from crm.actions import bulk, timeline
+from crm.actions import automations, bulk, timeline
 from crm.actions.owners import check_owner, default_owner
 from crm.actor import Actor
 from crm.errors import Conflict
@@ -340,6 +340,7 @@ def _record_stage(deal: Deal, previous: Stage | None, from_kind: str, actor: Act
         actor=actor.user,
         at=at,
     )
+    automations.add_stage_tasks(deal, actor)
 
 
 def _readable(deal: Deal) -> dict[str, str]:

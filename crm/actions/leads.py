@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from crm import audit, cleaning, signals
-from crm.actions import bulk, notifications, organizations, timeline
+from crm.actions import automations, bulk, notifications, organizations, timeline
 from crm.actions.owners import check_owner, default_owner
 from crm.actor import Actor
 from crm.models import (
@@ -173,6 +173,7 @@ def create_lead(
     emails = _wanted_emails(lead, changes)
     check_owner(lead.owner)
     _set_plain_fields(lead, changes)
+    rule = None if "owner" in changes else automations.choose_owner(lead, actor)
     _set_attribution(lead, changes.get("attribution", {}))
     if "consent" in changes:
         source, version = changes.get("consent_source"), changes.get("consent_text_version")
@@ -200,6 +201,7 @@ def create_lead(
     signals.lead_created.send(sender=Lead, fact=LeadFact(lead, at, reported=reported))
     if lead.qualified_at:
         signals.lead_qualified.send(sender=Lead, fact=LeadFact(lead, at, reported=reported))
+    automations.log_assignment(lead, rule)
     notifications.lead_assigned(lead, actor)
     return lead
 

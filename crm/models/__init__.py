@@ -3,6 +3,7 @@
 from crm.models.activity import Activity, Mention
 from crm.models.apikey import ApiKey, IdempotencyRecord
 from crm.models.audit import AuditEntry
+from crm.models.automation import AssignmentPerson, AssignmentRule, AutomationEntry, Automations, StageTask
 from crm.models.bulk import BulkRow, BulkRun, BulkState, BulkVerb, RowOutcome
 from crm.models.company import Company, ConsentPolicy
 from crm.models.deal import Deal, DealPerson, DealQuerySet, DealStageChange
@@ -33,7 +34,11 @@ from crm.models.task import Priority, SubTask, Task, TaskAssignee, TaskQuerySet
 __all__ = [
     "Activity",
     "ApiKey",
+    "AssignmentPerson",
+    "AssignmentRule",
     "AuditEntry",
+    "AutomationEntry",
+    "Automations",
     "BulkRow",
     "BulkRun",
     "BulkState",
@@ -73,6 +78,7 @@ __all__ = [
     "RowOutcome",
     "Stage",
     "StageKind",
+    "StageTask",
     "StatusCategory",
     "SubTask",
     "Tag",

@@ -45,7 +45,7 @@ class Notification(TenantModel):
     kind = models.CharField(max_length=10, choices=NotificationKind.choices)
     text = models.CharField(max_length=300)
     url = models.CharField(max_length=300, blank=True)
-    lead = models.ForeignKey("crm.Lead", on_delete=models.CASCADE, null=True, related_name="+")
+    lead = models.ForeignKey("crm.Lead", on_delete=models.CASCADE, null=True, related_name="notifications")
     deal = models.ForeignKey("crm.Deal", on_delete=models.CASCADE, null=True, related_name="+")
     task = models.ForeignKey("crm.Task", on_delete=models.CASCADE, null=True, related_name="+")
     actor = models.ForeignKey(

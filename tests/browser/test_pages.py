@@ -22,6 +22,7 @@ PAGES = {
     "tasks-calendar": "/tasks/calendar/?view=all",
     "task-new": "/tasks/new/",
     "notifications": "/notifications/",
+    "automations": "/settings/automations/",
     "linkedin-setup": "/linkedin/",
     "linkedin-events": "/linkedin/events/",
     "sandbox": "/sandbox/",
