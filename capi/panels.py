@@ -23,7 +23,7 @@ from crm import panels
 from crm.access import Ability, Principal
 from crm.frame import NavItem
 from crm.models import Deal, Lead, Pipeline, Stage, StageKind, StatusCategory
-from crm.panels import Badge, Note, Panel, TimelineEntry
+from crm.panels import Badge, FirstStep, Note, Panel, TimelineEntry
 
 DAYS: Final = 30
 _OUTCOMES = {StageKind.WON: CrmEvent.DEAL_WON, StageKind.LOST: CrmEvent.DEAL_LOST}
@@ -247,6 +247,46 @@ def _fuse_words(expires_at: object) -> str:
     return f"The oldest can wait {days} more day{'' if days == 1 else 's'}."
 
 
+def first_steps(principal: Principal) -> list[FirstStep]:
+    """What makes LinkedIn hear of what happens here, for those who manage the company."""
+    if not principal.can(Ability.MANAGE):
+        return []
+    setup = reverse("linkedin_setup")
+    connection = Connection.objects.first()
+    return [
+        FirstStep(
+            "Connect LinkedIn",
+            "Paste the access token of your ad account, so that won deals are reported and ads learn from revenue, "
+            "not from form fills.",
+            setup,
+            "Connect LinkedIn",
+            is_done=connection is not None and bool(connection.token_sealed),
+        ),
+        FirstStep(
+            "Add a rule",
+            "“When a deal is won, tell LinkedIn Purchase with its amount.”",
+            f"{setup}#rules",
+            "Add a rule",
+            is_done=Rule.objects.current().exists(),
+        ),
+        FirstStep(
+            "Send a test event",
+            "A made-up person, marked as test, never counted. You see LinkedIn's answer within seconds.",
+            f"{setup}#rules",
+            "Send a test",
+            is_done=ConversionEvent.objects.filter(is_test=True).exists(),
+        ),
+        FirstStep(
+            "Hand over the click id",
+            "Let your web form pass LinkedIn's click id (li_fat_id) on with each lead, and LinkedIn matches more of "
+            "them.",
+            reverse("api-docs"),
+            "See how",
+            is_done=Lead.objects.current().exclude(li_fat_id="").exists(),
+        ),
+    ]
+
+
 # ── Side bar ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -413,6 +453,7 @@ def move_note(deal: Deal) -> Note | None:
 panels.lead_panels.append(lead_card)
 panels.deal_panels.append(deal_card)
 panels.home_panels.append(home_card)
+panels.first_steps.append(first_steps)
 panels.nav_items.append(nav_item)
 panels.lead_timelines.append(lead_timeline)
 panels.deal_timelines.append(deal_timeline)

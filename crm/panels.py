@@ -61,9 +61,21 @@ class Note:
     action_text: str = ""
 
 
+@dataclass(frozen=True)
+class FirstStep:
+    """A step of the first run that another app adds. `url` is where it is done."""
+
+    title: str
+    text: str
+    url: str
+    verb: str
+    is_done: bool
+
+
 lead_panels: list[Callable[[Principal, Lead], Panel | None]] = []
 deal_panels: list[Callable[[Principal, Deal], Panel | None]] = []
 home_panels: list[Callable[[Principal], Panel | None]] = []
+first_steps: list[Callable[[Principal], Sequence[FirstStep]]] = []
 lead_timelines: list[Callable[[Principal, Lead], Sequence[TimelineEntry]]] = []
 deal_timelines: list[Callable[[Deal], Sequence[TimelineEntry]]] = []
 lead_badges: list[Callable[[Sequence[Lead]], Mapping[UUID, Badge]]] = []

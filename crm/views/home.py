@@ -16,12 +16,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from crm import panels
-from crm.access import Principal
+from crm.access import Ability, Principal
 from crm.actions.deals import default_pipeline
-from crm.models import Deal, Lead, Pipeline, Stage, StageKind
+from crm.models import Invitation, Lead, Membership, Pipeline, Stage, StageKind
+from crm.panels import FirstStep
 from crm.reports import (
     WIN_RATE_DAYS,
     StageTotal,
+    add_money,
     in_words,
     lead_counts,
     month_start,
@@ -30,9 +32,14 @@ from crm.reports import (
     won_between,
 )
 from crm.views.page import PageRequest, drawn, member_page
+from crm.views.recently import viewed
 from crm.views.setup import is_first_run
+from crm.views.tasks import rows_of, task_counts
 
 RECENT: Final = 6
+MOST_VIEWED: Final = 3
+SETUP: Final = "setup"
+YOUNG: Final = dt.timedelta(days=30)
 WEEK: Final = dt.timedelta(days=7)
 
 
@@ -46,6 +53,14 @@ class ToDo:
     verb: str
     is_done: bool
     is_now: bool
+
+
+@dataclass(frozen=True)
+class RecentLead:
+    """A lead with why it is here; "" for one's own, whose last touch says enough."""
+
+    lead: Lead
+    why: str
 
 
 @dataclass(frozen=True)
@@ -90,37 +105,57 @@ def home(request: HttpRequest) -> HttpResponse:
 @member_page
 def _home(request: PageRequest) -> HttpResponse:
     principal = request.principal
-    added = drawn(request, (give(principal) for give in panels.home_panels))
-    steps = _checklist()
-    if not all(step.is_done for step in steps):
+    is_empty = not Lead.objects.current().exists()
+    if is_empty or request.GET.get("view") == SETUP:
+        steps = _checklist(principal)
         context: dict[str, Any] = {
             "steps": steps,
             "done": sum(step.is_done for step in steps),
-            "panels": added,
+            "is_empty": is_empty,
         }
         return render(request, "crm/first_run.html", context)
-    return render(request, "crm/home.html", {**_figures(principal), "panels": added})
+    context = {
+        **_figures(principal),
+        **_my_tasks(principal),
+        **_recent(request),
+        "unfinished": _unfinished(principal),
+        "panels": drawn(request, (give(principal) for give in panels.home_panels)),
+    }
+    return render(request, "crm/home.html", context)
 
 
-def _checklist() -> list[ToDo]:
-    has_lead, has_deal = Lead.objects.current().exists(), Deal.objects.current().exists()
-    return [
-        ToDo(
-            "Add a lead",
+def _unfinished(principal: Principal) -> int:
+    """How many steps of the checklist are left, for those who can take them, while the company is young."""
+    if not principal.can(Ability.MANAGE) or principal.company.created_at < timezone.now() - YOUNG:
+        return 0
+    return sum(not step.is_done for step in _checklist(principal))
+
+
+def _checklist(principal: Principal) -> list[ToDo]:
+    """Six steps for who manages the company; a rep adds a lead. The first that is left is the one to take now."""
+    steps = [
+        FirstStep(
+            "Add leads",
             "Somebody who might buy: the last person who e-mailed you will do.",
             reverse("lead_new"),
             "New lead",
-            is_done=has_lead,
-            is_now=not has_lead,
-        ),
-        ToDo(
-            "Create a deal",
-            "What they might buy, for how much, and how far along it is. Its stages make your pipeline.",
-            reverse("deal_new"),
-            "New deal",
-            is_done=has_deal,
-            is_now=has_lead and not has_deal,
-        ),
+            is_done=Lead.objects.current().exists(),
+        )
+    ]
+    if principal.can(Ability.MANAGE):
+        steps.append(
+            FirstStep(
+                "Invite the team",
+                "By a link that works once. Agents see their own leads and deals, managers all of them.",
+                reverse("settings_team"),
+                "Invite somebody",
+                is_done=Membership.objects.count() > 1 or Invitation.objects.exists(),
+            )
+        )
+    steps += [step for give in panels.first_steps for step in give(principal)]
+    now = next((step for step in steps if not step.is_done), None)
+    return [
+        ToDo(step.title, step.text, step.url, step.verb, step.is_done, is_now=step is now) for step in steps
     ]
 
 
@@ -148,7 +183,7 @@ def _figures(principal: Principal) -> dict[str, Any]:
         "outcome": _outcome(principal, pipeline, now),
         "rate_days": WIN_RATE_DAYS,
         "lines": _lines(pipeline, totals, currency),
-        **_recent(principal),
+        "forecast": in_words(add_money((*this_month.sums, *open_total.weighted), principal.company.currency)),
     }
 
 
@@ -162,11 +197,27 @@ def _outcome(principal: Principal, pipeline: Pipeline, now: dt.datetime) -> Outc
     )
 
 
-def _recent(principal: Principal) -> dict[str, Any]:
-    """One's own leads, newest touch first; who has none sees everybody's."""
-    leads = principal.leads().order_by("-last_touch_at").for_list()
-    own = list(leads.filter(owner=principal.user)[:RECENT])
-    return {"recent": own or list(leads[:RECENT]), "recent_is_own": bool(own)}
+def _my_tasks(principal: Principal) -> dict[str, Any]:
+    """One's own, the overdue first."""
+    now = principal.company.local_now()
+    counts = task_counts(principal, now)
+    mine = principal.tasks().assigned_to(principal.user).open().soonest().for_list()
+    return {"my_tasks": rows_of(principal, mine[:RECENT], now), "task_counts": counts}
+
+
+def _recent(request: PageRequest) -> dict[str, Any]:
+    """What one has looked at, then one's own by the newest touch; who has neither sees everybody's."""
+    principal = request.principal
+    leads = principal.leads().for_list()
+    places = {pk: place for place, pk in enumerate(viewed(request))}
+    seen = sorted(leads.filter(pk__in=places), key=lambda lead: places[lead.pk])[:MOST_VIEWED]
+    own = leads.filter(owner=principal.user).exclude(pk__in=[lead.pk for lead in seen])
+    mine = list(own.order_by("-last_touch_at", "-pk")[: RECENT - len(seen)])
+    lines = [RecentLead(lead, "You viewed") for lead in seen] + [RecentLead(lead, "") for lead in mine]
+    if not lines:
+        newest = leads.order_by("-last_touch_at", "-pk")[:RECENT]
+        lines = [RecentLead(lead, "" if lead.owner_id else "Nobody owns it") for lead in newest]
+    return {"recent": lines, "recent_is_own": bool(mine)}
 
 
 def _lines(pipeline: Pipeline, totals: dict[Any, StageTotal], currency: str) -> list[StageLine]:

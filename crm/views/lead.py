@@ -32,6 +32,7 @@ from crm.views.deals import Card, cards_of
 from crm.views.leads import rows_of
 from crm.views.page import PageRequest, actor_of, back_to, done, drawn, for_htmx, member_page, refused
 from crm.views.path import Place, Step, Visit, path_of
+from crm.views.recently import remember_view
 from crm.views.task import tasks_of_lead
 from crm.views.timeline import Asked, timeline_of_lead
 
@@ -50,7 +51,10 @@ def lead_page(request: PageRequest, pk: UUID) -> HttpResponse:
     """Everything about one person."""
     if survivor := request.principal.leads().filter(merged_from=pk).first():
         return redirect("lead", survivor.pk)  # old links find whoever they are now
-    return _page(request, lead_or_404(request, pk), NoteForm())
+    lead = lead_or_404(request, pk)
+    answer = _page(request, lead, NoteForm())
+    remember_view(request, answer, lead)
+    return answer
 
 
 def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -> HttpResponse:

@@ -2,34 +2,90 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
+from django.utils import timezone
 
 from crm import panels
 from crm.access import Principal
 from crm.actions import deals as actions
+from crm.actions import tasks
 from crm.frame import NavItem
 from crm.models import Company, Deal, Lead, User
 from crm.panels import Panel
 from crm.views.frame import frame_of
 from tests.crm.views.conftest import Browser
-from tests.factories import SHELL, DealFactory, UserFactory
+from tests.factories import SHELL, DealFactory, LeadFactory, UserFactory, connect
 
 
 def test_at_first_there_is_a_checklist(alice: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(panels, "home_panels", [])
     page = alice.seen("home")
     assert "Set up Acme" in page
-    assert "0 of 2 done" in page
+    assert "0 of 6 done" in page
     assert page.count("btn primary") == 1
+    for step in (
+        "Add leads",
+        "Invite the team",
+        "Connect LinkedIn",
+        "Add a rule",
+        "Send a test event",
+        "click id",
+    ):
+        assert step in page
 
 
-def test_the_checklist_ticks_itself(alice: Browser, lead: Lead) -> None:
-    assert "1 of 2 done" in alice.seen("home")
+def test_the_checklist_ticks_itself(alice: Browser, company: Company, lead: Lead, agent: User) -> None:
+    assert "2 of 6 done" in alice.seen("home", query="?view=setup")
+    connect(company)
+    LeadFactory(company=company, attribution={"li_fat_id": "abc"})
+    assert "4 of 6 done" in alice.seen("home", query="?view=setup")
+
+
+def test_what_is_left_of_the_checklist_is_a_button_for_a_month(
+    alice: Browser, bob: Browser, company: Company, lead: Lead
+) -> None:
+    assert "4 steps of the set-up left" in alice.seen("home")
+    assert "of the set-up left" not in bob.seen("home")
+    Company.objects.update(created_at=timezone.now() - dt.timedelta(days=31))
+    assert "of the set-up left" not in alice.seen("home")
+
+
+def test_an_agent_begins_with_a_lead(bob: Browser) -> None:
+    page = bob.seen("home")
+    assert "0 of 1 done" in page
+    assert "Connect LinkedIn" not in page
+
+
+def test_my_tasks_are_on_the_page_with_the_overdue_first(
+    alice: Browser, company: Company, owner: User, lead: Lead
+) -> None:
+    today = company.local_now().date()
+    for title, due in {"Later": today + dt.timedelta(days=2), "Late": today - dt.timedelta(days=2)}.items():
+        tasks.create_task(company, {"title": title, "due_on": due, "assignees": [owner]}, SHELL)
+    page = alice.seen("home")
+    assert page.index(">Late<") < page.index(">Later<")
+    assert "<b>1</b> task overdue" in page
+
+
+def test_what_one_looked_at_comes_first(alice: Browser, company: Company, agent: User, lead: Lead) -> None:
+    other = LeadFactory(company=company, first_name="Ngozi", owner=agent)
+    assert "Ngozi" not in alice.seen("home")
+    alice.seen("lead", other.pk)
+    page = alice.seen("home")
+    assert page.index("Ngozi") < page.index("Annika")
+    assert "You viewed" in page
+
+
+def test_a_forged_cookie_is_no_memory(alice: Browser, lead: Lead) -> None:
+    for value in ("x", "", "W10:x:y"):
+        alice.client.cookies["viewed"] = value
+        assert "You viewed" not in alice.seen("home")
 
 
 def test_later_there_are_figures(alice: Browser, company: Company, deal: Deal) -> None:
@@ -37,7 +93,8 @@ def test_later_there_are_figures(alice: Browser, company: Company, deal: Deal) -
     page = alice.seen("home")
     assert "Won this month" in page
     assert ">$500</a>" in page
-    assert "1 deal; €100 weighted" in page
+    assert "$500 won this month, €100 weighted of €1,000 open" in page
+    assert ">€100 + $500</a>" in page
     assert "100&nbsp;%" in page
     assert "1 won, 0 lost" in page
     assert "Annika Sorensen" in page
