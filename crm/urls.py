@@ -35,8 +35,8 @@ from crm.views.lead import (
 from crm.views.leads import leads
 from crm.views.merge import lead_merge, lead_unmerge
 from crm.views.note import note, note_delete
-from crm.views.organizations import organization, organization_edit, organizations
 from crm.views.notifications import notification_open, notifications, notifications_read
+from crm.views.organizations import organization, organization_edit, organizations
 from crm.views.privacy import lead_erase, lead_export
 from crm.views.recycle_bin import recycle_bin
 from crm.views.settings.audit import audit_entries, audit_export

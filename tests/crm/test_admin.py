@@ -12,14 +12,6 @@ from django.db import connection, models
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-<<<<<<< HEAD
-
-from capi.models import ConversionEvent, Rule
-from crm.actions import people
-from crm.models import Activity, ApiKey, Company, Deal, Lead, LeadStatus, Membership, Role, Stage, User
-from crm.tenancy import TenantModel, company_scope, every_company
-=======
-from django_scopes import scopes_disabled
 from pytest_django import Settings
 
 from capi.models import ConversionEvent, Rule
@@ -38,8 +30,7 @@ from crm.models import (
     Stage,
     User,
 )
-from crm.tenancy import TenantModel, company_scope
->>>>>>> 6d2f8d7 (privacy: Erase people in the admin panel)
+from crm.tenancy import TenantModel, company_scope, every_company
 from tests.factories import CompanyFactory, DealFactory, LeadFactory, RuleFactory, UserFactory, connect
 
 pytestmark = pytest.mark.django_db
