@@ -375,7 +375,7 @@ def test_a_deal_won_goes_on_as_the_survivor_s(
 
 
 def test_every_row_that_points_to_a_lead_is_known() -> None:
-    """Tables added later are moved, too: the merge asks the models. A merge and a run go on saying whom they changed."""
+    """Tables added later are moved, too: the merge asks the models. Merges and runs go on saying whom they changed."""
     pointing = {
         f"{model._meta.label}.{field.name}"
         for model in apps.get_app_config("crm").get_models()
