@@ -188,7 +188,7 @@ def stage_colour(stage: Stage) -> str:
 @lru_cache(maxsize=1024)
 def component(template_name: str, **values: Any) -> SafeString:
     """A component of the same look wherever it stands, drawn once for each set of values."""
-    return SafeString(render_to_string(template_name, values).strip())
+    return render_to_string(template_name, values)
 
 
 @register.simple_tag

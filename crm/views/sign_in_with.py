@@ -7,11 +7,11 @@ from typing import Any, Final, cast
 from allauth.account.decorators import reauthentication_required
 from allauth.account.utils import get_next_redirect_url
 from allauth.core.internal import ratelimit
-from allauth.socialaccount import signals
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.models import SocialAccount, SocialApp
 from allauth.socialaccount.providers.base.constants import AuthProcess
 from allauth.socialaccount.providers.openid_connect.views import callback
+from allauth.socialaccount.signals import social_account_removed
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -71,7 +71,7 @@ def service_disconnect(request: HttpRequest, pk: int) -> HttpResponse:
         return refused(request, refusal, reverse("settings_you"))
     name = name_of(account.provider)
     account.delete()
-    signals.social_account_removed.send(sender=SocialAccount, request=request, socialaccount=account)
+    social_account_removed.send(sender=SocialAccount, request=request, socialaccount=account)
     return done(request, f"{name} is disconnected.", reverse("settings_you"))
 
 
