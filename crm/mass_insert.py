@@ -107,17 +107,17 @@ def _copy(table: str, columns: list[str], rows: Iterator[list[Any]]) -> None:
     names = ", ".join(columns)
     with transaction.atomic(), connection.cursor() as cursor:
         # Table and columns are ours, from the models.
-        cursor.execute(f"CREATE TEMP TABLE bulk ON COMMIT DROP AS SELECT {names} FROM {table} WITH NO DATA")  # noqa: S608  # nosec B608
+        cursor.execute(f"CREATE TEMP TABLE bulk ON COMMIT DROP AS SELECT {names} FROM {table} WITH NO DATA")  # noqa: S608
         with cursor.copy("COPY bulk FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
-        cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM bulk")  # noqa: S608  # nosec B608
+        cursor.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM bulk")  # noqa: S608
         cursor.execute("DROP TABLE bulk")
 
 
 def _execute_many(table: str, columns: list[str], rows: Iterator[list[Any]]) -> None:
     places = ", ".join(["%s"] * len(columns))
     # Table and columns are ours, from the models; the values are parameters.
-    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608  # nosec B608
+    statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608
     with connection.cursor() as cursor:
         cursor.executemany(statement, rows)  # type: ignore[arg-type]  # the drivers take iterators

@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from allauth.core.exceptions import ImmediateHttpResponse
-from allauth.socialaccount import signals
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter, _build_apps_from_settings
 from allauth.socialaccount.models import SocialAccount, SocialApp, SocialLogin
 from allauth.socialaccount.providers.base.constants import AuthError, AuthProcess
+from allauth.socialaccount.signals import social_account_added
 from django.conf import settings
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import PermissionDenied
@@ -179,5 +179,5 @@ def connect_who_waits(sender: object, request: HttpRequest, user: User, **kwargs
     )
     if is_new:
         login = SocialLogin(user=user, account=account)
-        signals.social_account_added.send(sender=SocialLogin, request=request, sociallogin=login)
+        social_account_added.send(sender=SocialLogin, request=request, sociallogin=login)
         show_toast(request, Toast(f"{came.name} is connected. From now on it is enough to sign in with."))
