@@ -17,6 +17,9 @@ from capi.models import Attempt, ConversionEvent, Delivery
 from crm import walls
 from crm.models import (
     Activity,
+    AssignmentPerson,
+    AssignmentRule,
+    AutomationEntry,
     BulkRow,
     BulkRun,
     Company,
@@ -25,14 +28,19 @@ from crm.models import (
     Lead,
     LeadPhone,
     LeadStatus,
+    LeadType,
     LeadWebsite,
+    Mention,
     Merge,
+    Notification,
     Organization,
     Pipeline,
+    StageTask,
     SubTask,
     Tag,
     Task,
     TaskAssignee,
+    User,
 )
 from crm.models.erasure import Erasure, Tombstone
 from crm.tenancy import company_scope, every_company
@@ -64,14 +72,7 @@ def _rows_of(company: Company) -> dict[str, Any]:
         LeadPhone.objects.create(company=company, lead=lead, number="030", digits="030")
         LeadWebsite.objects.create(company=company, lead=lead, url="https://customer.test/")
         DealPerson.objects.create(company=company, deal=deal, lead=lead)
-        run = BulkRun.objects.create(
-            company=company, user=UserFactory(company=company), noun="lead", verb="archive", said="Archived"
-        )
-        BulkRow.objects.create(company=company, run=run, lead=lead)
-        BulkRow.objects.create(company=company, run=run, deal=deal)
-        task = Task.objects.create(company=company, title="Call back")  # about a lead or a deal, never both
-        SubTask.objects.create(company=company, task=task, title="Find the number")
-        TaskAssignee.objects.create(company=company, task=task, user=UserFactory(company=company))
+        _add_work(company, lead, deal, UserFactory(company=company))
         double = LeadFactory(company=company, email="")  # one address in the first place each
         Merge.objects.create(company=company, survivor=lead, loser=double, at=lead.created_at)
         erasure = Erasure.objects.create(company=company, lead_id=uuid4(), requested_at=lead.created_at)
@@ -83,6 +84,24 @@ def _rows_of(company: Company) -> dict[str, Any]:
             for model in apps.get_models()
             if walls._company_column(model) == "company_id"
         } | {walls.COMPANY: company}
+
+
+def _add_work(company: Company, lead: Lead, deal: Deal, user: User) -> None:
+    """What people do with many records, plan, are told of, and what is done for them."""
+    run = BulkRun.objects.create(company=company, user=user, noun="lead", verb="archive", said="Archived")
+    BulkRow.objects.create(company=company, run=run, lead=lead)
+    BulkRow.objects.create(company=company, run=run, deal=deal)
+    task = Task.objects.create(company=company, title="Call back")  # about a lead or a deal, never both
+    SubTask.objects.create(company=company, task=task, title="Find the number")
+    TaskAssignee.objects.create(company=company, task=task, user=user)
+    Mention.objects.create(company=company, activity=Activity.objects.filter(lead=lead).first(), user=user)
+    Notification.objects.create(
+        company=company, user=user, kind="mention", text="See", lead=lead, deal=deal, task=task
+    )
+    rule = AssignmentRule.objects.create(company=company, lead_type=LeadType.objects.first())
+    AssignmentPerson.objects.create(company=company, rule=rule, user=user)
+    StageTask.objects.create(company=company, stage=deal.stage, title="Call")
+    AutomationEntry.objects.create(company=company, kind="spam", text="Cleaned", lead=lead, deal=deal)
 
 
 def _pointing(wall: walls.Wall) -> Any:
