@@ -281,6 +281,16 @@ def test_archived_leads_come_back_and_the_audit_log_has_each(company: Company, a
     assert Activity.objects.filter(kind="restored").count() == 2
 
 
+def test_archived_deals_come_back_and_the_audit_log_has_each(company: Company, alice: Principal) -> None:
+    DealFactory(company=company)
+    run = start_run(alice, "deal", Change(BulkVerb.ARCHIVE), alice.deals())
+    assert not alice.deals().exists()
+    bulk_runs.undo_run(alice, run)
+    assert alice.deals().count() == 1
+    for action in ("deal_archived", "deal_restored"):
+        assert AuditEntry.objects.filter(action=action).count() == 1
+
+
 def test_a_merged_lead_is_not_restored(company: Company, alice: Principal) -> None:
     survivor, loser = many(company, 2)
     leads.archive_lead(loser, SHELL)
