@@ -102,7 +102,7 @@ register(
         "crm.Lead",
         "The person: name, work, consent, and where they came from",
         person=(
-            "first_name last_name title country_code source external_id consent consent_source "
+            "first_name last_name title country_code source external_id custom consent consent_source "
             "consent_text_version li_fat_id utm_source utm_medium utm_campaign utm_term utm_content referrer "
             "landing_page browser_event_id lead_gen_response"
         ),
@@ -148,7 +148,7 @@ register(
     Table(
         "crm.Deal",
         "What they might buy",
-        mention="title next_step close_reason",
+        mention="title next_step close_reason custom",
         plain="currency status expected_close next_step_on external_id origin",
         rows=lambda lead: Q(lead=lead) | Q(people__lead=lead),
     ),
@@ -200,6 +200,7 @@ register(
     Table(
         "crm.Organization",
         "The firm they work for",
+        mention="custom",
         plain="name name_key domain",
         rows=lambda lead: Q(leads=lead),
     ),
@@ -212,6 +213,7 @@ register(
     ),
     Table("crm.LeadStatus", "The company's statuses", plain="name key category colour"),
     Table("crm.LeadType", "The company's lead types", plain="name key"),
+    Table("crm.CustomField", "The company's custom fields", plain="entity name key kind options"),
     Table("crm.Tag", "The company's tags", plain="name name_key colour"),
     Table("crm.Pipeline", "The company's pipelines", plain="name key"),
     Table("crm.Stage", "The stages of its pipelines", plain="name key kind"),

@@ -13,7 +13,7 @@ from django.forms.utils import ErrorDict
 from django.http import QueryDict
 from django.utils.crypto import constant_time_compare
 
-from crm import cleaning
+from crm import cleaning, customvalues
 from crm.access import Principal
 from crm.actions.deals import DealChanges
 from crm.actions.leads import Attribution, EmailEntry, LeadChanges, PhoneEntry, WebsiteEntry
@@ -21,7 +21,19 @@ from crm.actor import Channel
 from crm.countries import COUNTRIES
 from crm.currencies import CURRENCIES
 from crm.errors import Conflict
-from crm.models import Consent, Deal, Lead, LeadStatus, LeadTag, LeadType, Membership, Stage, StageKind, User
+from crm.models import (
+    Consent,
+    Deal,
+    Lead,
+    LeadStatus,
+    LeadTag,
+    LeadType,
+    Membership,
+    Stage,
+    StageKind,
+    User,
+    custom_fields_of,
+)
 from crm.models.activity import ActivityKind
 from crm.rows import FormRow, RowsField
 
@@ -34,6 +46,54 @@ NOTE_LENGTH: Final = 20_000
 _SHOWN_AT: Final = {"emails": "email", "phones": "phone", "websites": "website", "name": "company_name"}
 
 
+def custom_form_field(field: customvalues.Field) -> forms.Field:
+    """A custom field in a form. The action checks its value; the form only says what is there to choose."""
+    options: dict[str, Any] = {"label": field.name, "required": False}
+    listed = [(option, option) for option in field.options]
+    match field.kind:
+        case customvalues.CHOICE:
+            return forms.ChoiceField(choices=[("", "None"), *listed], **options)
+        case customvalues.CHOICES:
+            return forms.MultipleChoiceField(choices=listed, widget=forms.CheckboxSelectMultiple, **options)
+        case customvalues.YES_NO:
+            return forms.ChoiceField(choices=[("", "Not said"), ("yes", "Yes"), ("no", "No")], **options)
+        case customvalues.LONG_TEXT:
+            return forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), **options)
+    attributes = {
+        customvalues.DATE: {"type": "date"},
+        customvalues.NUMBER: {"inputmode": "decimal"},
+        customvalues.URL: {"type": "url", "placeholder": "https://"},
+    }.get(field.kind, {})
+    return forms.CharField(widget=forms.TextInput(attrs=attributes), **options)
+
+
+class CustomisedForm(forms.Form):
+    """A form with the company's custom fields below its own; `custom_fields` draws them."""
+
+    def offer_custom(self, entity: str, values: Mapping[str, Any]) -> None:
+        """Add the fields of the entity, filled with the record's values."""
+        self._custom = {f"custom_{field.key}": field.values for field in custom_fields_of(entity)}
+        for name, field in self._custom.items():
+            self.fields[name] = custom_form_field(customvalues.with_kept(field, values.get(field.key)))
+            self.initial[name] = _as_typed(values.get(field.key))
+
+    def custom_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self._custom if name in self.fields]
+
+    def take_custom(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """The changes with the custom fields by key under `custom`, where there are any."""
+        own = {name: value for name, value in changes.items() if name not in self._custom}
+        custom = {self._custom[name].key: value for name, value in changes.items() if name in self._custom}
+        return {**own, "custom": custom} if custom else own
+
+
+def _as_typed(value: object) -> object:
+    """A stored value as its form field shows it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else value
+
+
 def show_refusal(form: forms.Form, refusal: ValidationError | Conflict) -> None:
     """Put what an action said beside the fields it is about; what has no field goes on top."""
     if isinstance(refusal, Conflict):
@@ -43,7 +103,8 @@ def show_refusal(form: forms.Form, refusal: ValidationError | Conflict) -> None:
         refusal.message_dict if hasattr(refusal, "error_dict") else {"": refusal.messages}
     )
     for name, sentences in by_field.items():
-        field = name if name in form.fields else _SHOWN_AT.get(name, name)
+        field = name.replace("custom.", "custom_", 1)
+        field = field if field in form.fields else _SHOWN_AT.get(name, name)
         for sentence in sentences:
             form.add_error(field if field in form.fields else None, sentence)
 
@@ -93,7 +154,7 @@ def _offer_owners(form: SentenceForm, principal: Principal) -> None:
     field.queryset = principal.assignees()
 
 
-class LeadForm(SentenceForm):
+class LeadForm(CustomisedForm, SentenceForm):
     """A lead as a person types it in; the web asks for more than other channels do."""
 
     first_name = forms.CharField(max_length=80)
@@ -145,6 +206,7 @@ class LeadForm(SentenceForm):
         self.fields["status"].queryset = LeadStatus.objects.all()  # type: ignore[attr-defined]
         self.fields["lead_type"].queryset = LeadType.objects.all()  # type: ignore[attr-defined]
         _offer_owners(self, principal)
+        self.offer_custom("lead", lead.custom if lead else {})
         # Another door may have let somebody in who has no address; that is no reason not to save their title.
         self.fields["email"].required = lead is None or bool(lead.email)
         for name in set(self.fields) - set(only or self.fields):
@@ -165,7 +227,7 @@ class LeadForm(SentenceForm):
         wanted = (
             self.cleaned_data if self.lead is None else {n: self.cleaned_data[n] for n in self.changed_data}
         )
-        changes: dict[str, Any] = dict(wanted)
+        changes = self.take_custom(wanted)
         for name, (key, entry) in _ROWS.items():
             if name in changes:
                 changes[key] = [entry(row.value, row.label) for row in changes.pop(name)]
@@ -228,7 +290,7 @@ class StageField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic i
         return f"{obj.pipeline}: {obj.name}"
 
 
-class DealForm(SentenceForm):
+class DealForm(CustomisedForm, SentenceForm):
     """A deal as a person types it in."""
 
     title = forms.CharField(max_length=160)
@@ -267,6 +329,7 @@ class DealForm(SentenceForm):
         super().__init__(data, initial=_of_deal(deal) if deal else _of_new_deal(principal, lead))
         _offer_owners(self, principal)
         self._offer_leads(principal, deal.lead if deal else lead)
+        self.offer_custom("deal", deal.custom if deal else {})
         if deal:
             del self.fields["stage"]
         else:
@@ -290,7 +353,7 @@ class DealForm(SentenceForm):
         wanted = (
             self.cleaned_data if self.deal is None else {n: self.cleaned_data[n] for n in self.changed_data}
         )
-        changes: dict[str, Any] = dict(wanted)
+        changes = self.take_custom(wanted)
         if "amount" in changes:
             changes["amount"] = changes["amount"].strip() or None
         return cast("DealChanges", changes)  # the fields bear the action's names

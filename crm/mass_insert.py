@@ -74,8 +74,8 @@ class Table:
 
 
 def _varies(field: models.Field[Any, Any]) -> bool:
-    """Whether the field's default differs from row to row, such as a new id or the time."""
-    return field.has_default() and callable(field.default)
+    """Whether the field's default differs from row to row, such as a new id or the time; an empty object does not."""
+    return field.has_default() and callable(field.default) and field.default not in (dict, list)
 
 
 def _adapter(field: models.Field[Any, Any]) -> Adapter | None:

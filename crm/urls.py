@@ -51,6 +51,12 @@ from crm.views.settings.automations import (
     automations,
 )
 from crm.views.settings.company import company_settings
+from crm.views.settings.fields import (
+    custom_field,
+    custom_field_delete,
+    custom_fields,
+    custom_fields_order,
+)
 from crm.views.settings.page import settings_home
 from crm.views.settings.privacy import privacy, privacy_retention
 from crm.views.settings.shelves import PIPELINES, STAGES, STATUSES, TAGS, TYPES
@@ -158,6 +164,10 @@ urlpatterns = [
     ),
     path("settings/stages/<uuid:pk>/change/", word_change, {"kind": STAGES}, name="settings_stage_change"),
     path("settings/stages/<uuid:pk>/delete/", word_delete, {"kind": STAGES}, name="settings_stage_delete"),
+    path("settings/fields/", custom_fields, name="settings_fields"),
+    path("settings/fields/order/", custom_fields_order, name="settings_fields_order"),
+    path("settings/fields/<uuid:pk>/", custom_field, name="settings_field"),
+    path("settings/fields/<uuid:pk>/delete/", custom_field_delete, name="settings_field_delete"),
     path("settings/audit/", audit_entries, name="settings_audit"),
     path("settings/audit/export/", audit_export, name="settings_audit_export"),
     path("leads/", leads, name="leads"),

@@ -8,7 +8,18 @@ from capi.models import Connection, ConversionEvent
 from crm.actions import automations, invitations, tasks, timeline
 from crm.actions.tasks import Step
 from crm.actor import SYSTEM
-from crm.models import BulkRun, Company, LeadType, Membership, Notification, Pipeline, Stage, Tag, User
+from crm.models import (
+    BulkRun,
+    Company,
+    CustomField,
+    LeadType,
+    Membership,
+    Notification,
+    Pipeline,
+    Stage,
+    Tag,
+    User,
+)
 from crm.tenancy import company_scope
 from tests.factories import DealFactory, LeadFactory, RuleFactory, connect
 
@@ -58,6 +69,9 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             "conversionevent": ConversionEvent.objects.get(),
             "leadstatus": lead.status,
             "pipeline": Pipeline.objects.get(key="sales"),
+            "customfield": CustomField.objects.create(
+                company=company, entity="lead", name=CANARY, key="canary", kind="text"
+            ),
             "stage": Stage.objects.filter(pipeline__key="sales")[0],
             "leadtype": LeadType.objects.all()[0],
             "tag": Tag.objects.get(name=CANARY),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TypedDict
@@ -12,7 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from crm import cleaning, signals
-from crm.actions import automations, bulk, timeline
+from crm.actions import automations, bulk, custom, timeline
 from crm.actions.owners import check_owner, default_owner
 from crm.actor import Actor
 from crm.errors import Conflict
@@ -49,6 +50,7 @@ class DealChanges(TypedDict, total=False):
     next_step_on: date | None
     external_id: str
     close_reason: str
+    custom: Mapping[str, object]
 
 
 _WORDS = {
@@ -90,6 +92,8 @@ def create_deal(
         else default_owner(company, actor, deal.lead.owner if deal.lead else None)
     )
     _set_fields(deal, changes)
+    if changes.get("custom"):
+        custom.set_values(deal, changes["custom"])
     _save(deal)
     _record_stage(deal, None, "", actor, at)
     timeline.record(deal, ActivityKind.CREATED, actor, at, new=deal.title)
@@ -113,7 +117,9 @@ def update_deal(deal: Deal, changes: DealChanges, actor: Actor) -> Deal:
     if "lead" in changes:
         deal.lead = changes["lead"]
     _set_fields(deal, changes)
+    customised = custom.set_values(deal, changes["custom"]) if changes.get("custom") else []
     _save(deal)
+    custom.record_changes(deal, customised, actor, now)
     for field, new in _readable(deal).items():
         if before[field] != new:
             timeline.record(deal, ActivityKind.FIELD, actor, now, field=field, old=before[field], new=new)

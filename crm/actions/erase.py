@@ -9,16 +9,19 @@ Kept are the company's own facts: deals with stage and amount, and conversion ev
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from django.contrib.admin.models import LogEntry
 from django.db import connection, transaction
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, Q, QuerySet, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 
 from crm import audit, datamap, signals, tombstones
@@ -263,21 +266,37 @@ def _forget_mentions(words: Words) -> None:
         anywhere = Q()
         for field in fields:
             for needle in words.needles:
-                anywhere |= Q(**{f"{field}__icontains": needle})
-        _blank(model._default_manager.filter(anywhere), model, words)
+                anywhere |= Q(**{f"as_text_{field}__icontains": needle})
+                anywhere |= Q(**{f"as_text_{field}__icontains": json.dumps(needle)[1:-1]})
+        texts = {f"as_text_{field}": Cast(field, TextField()) for field in fields}
+        _blank(model._default_manager.alias(**texts).filter(anywhere), model, words)
 
 
 def _blank(rows: QuerySet[Model], model: type[Model], words: Words, *, with_names: bool = False) -> None:
     fields = dict(datamap.mentions())[model]
     for row in rows.only("pk", *fields).iterator(chunk_size=500):
         before = {field: getattr(row, field) for field in fields}
-        after = {field: words.blanked(text, with_names=with_names) for field, text in before.items()}
-        after = {field: _fitting(model, field, text) for field, text in after.items()}
+        after = {field: _blanked(value, words, with_names) for field, value in before.items()}
+        after = {field: _fitting(model, field, value) for field, value in after.items()}
         if after != before:
             model._default_manager.filter(pk=row.pk).update(**after)
 
 
-def _fitting(model: type[Model], field: str, text: str) -> str:
+def _blanked(value: Any, words: Words, with_names: bool) -> Any:
+    """Text, or text within lists and objects; what is neither says nothing."""
+    if isinstance(value, str):
+        return words.blanked(value, with_names=with_names)
+    if isinstance(value, list):
+        return [_blanked(part, words, with_names) for part in value]
+    if isinstance(value, dict):
+        return {key: _blanked(part, words, with_names) for key, part in value.items()}
+    return value
+
+
+def _fitting(model: type[Model], field: str, value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    text: str = value
     longest = model._meta.get_field(field).max_length  # type: ignore[union-attr]  # of text fields alone
     return text[:longest] if longest else text
 

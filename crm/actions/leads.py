@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from crm import audit, cleaning, signals
-from crm.actions import automations, bulk, notifications, organizations, timeline
+from crm.actions import automations, bulk, custom, notifications, organizations, timeline
 from crm.actions.owners import check_owner, default_owner
 from crm.actor import Actor
 from crm.models import (
@@ -101,6 +101,7 @@ class LeadChanges(TypedDict, total=False):
     external_id: str
     is_test: bool
     attribution: Attribution
+    custom: Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,8 @@ def create_lead(
         )
     elif _CONSENT_FIELDS & changes.keys():
         raise ValidationError({"consent": "Say what was answered, beside its source, text or time."})
+    if changes.get("custom"):
+        custom.set_values(lead, changes["custom"])
     lead.organization = organizations.find_or_create(
         company,
         changes.get("organization", ""),
@@ -220,6 +223,7 @@ def update_lead(lead: Lead, changes: LeadChanges, actor: Actor) -> Lead:
         lead.lead_type = changes["lead_type"]
     _set_plain_fields(lead, changes)
     _set_attribution(lead, changes.get("attribution", {}))
+    customised = custom.set_values(lead, changes["custom"]) if changes.get("custom") else []
     if "organization" in changes:
         lead.organization = organizations.find_or_create(lead.company, changes["organization"])
     lead.last_touch_at = max(lead.last_touch_at, now)
@@ -228,6 +232,7 @@ def update_lead(lead: Lead, changes: LeadChanges, actor: Actor) -> Lead:
     lead = _fresh(lead)
     _record_differences(lead, before, _readable(lead), actor, now)
     _tell_new_owner(lead, owner, actor)
+    custom.record_changes(lead, customised, actor, now)
     if lead.country_code != country:
         signals.consent_changed.send(sender=Lead, fact=LeadFact(lead, now))
     if _CONSENT_FIELDS & changes.keys():

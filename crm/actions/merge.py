@@ -223,6 +223,7 @@ def _wanted(survivor: Lead, loser: Lead, taken: Collection[str]) -> dict[str, An
     for column in _EARLIEST:
         known = [at for at in (getattr(survivor, column), getattr(loser, column)) if at is not None]
         wanted[column] = min(known, default=None)
+    wanted["custom"] = {**loser.custom, **survivor.custom}  # what only the loser knows fills the blanks
     wanted["last_touch_at"] = max(survivor.last_touch_at, loser.last_touch_at)
     return {column: value for column, value in wanted.items() if value != getattr(survivor, column)}
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Model, QuerySet
 from django.utils.text import slugify
 
 from crm import audit, signals
@@ -124,7 +124,7 @@ def order_words(words: QuerySet[Any], order: Sequence[UUID], actor: Actor) -> No
     )
 
 
-def moved_by(words: Iterable[Word], word: Word, step: int) -> list[UUID]:
+def moved_by(words: Iterable[Model], word: Model, step: int) -> list[UUID]:
     """The order after a word went `step` places down (up if negative); at an end it stays."""
     order = [each.pk for each in words]
     place = order.index(word.pk)

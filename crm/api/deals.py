@@ -26,6 +26,7 @@ from crm.api.base import SEARCHABLE, CompanyViewSet
 from crm.api.fields import (
     Amount,
     Currency,
+    CustomValues,
     Day,
     Key,
     Member,
@@ -65,6 +66,7 @@ class DealSerializer(StrictSerializer):
     owner = Member(required=False, allow_null=True)
     expected_close = Day(required=False, allow_null=True)
     close_reason = optional_text(300, help_text="Why it was won or lost; goes with such a stage.")
+    custom = CustomValues("deal", required=False)
     external_id = optional_text(190)
     status = serializers.ChoiceField(choices=StageKind.choices, read_only=True)
     won_at = Moment(read_only=True, allow_null=True)

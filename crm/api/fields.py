@@ -20,7 +20,7 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from crm import cleaning
 from crm.api.texts import printable
 from crm.currencies import CURRENCIES
-from crm.models import Membership, User
+from crm.models import Membership, User, custom_fields_of
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -291,3 +291,27 @@ class Record(serializers.Field[Any, Any, Any, Any]):
 
     def to_representation(self, value: Any) -> str:
         return str(value)
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class CustomValues(serializers.Field[Any, Any, Any, Any]):
+    """Values of custom fields by key (`GET custom-fields/`). What is not named stays; null empties it."""
+
+    default_error_messages = {"invalid": "Send an object."}
+
+    def __init__(self, entity: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._entity = entity
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        known = {field.key for field in custom_fields_of(self._entity)} if data else set()
+        sentence = ErrorDetail("There is no custom field with this key.", "unknown_field")
+        unknown = {printable(name): [sentence] for name in data if name not in known}
+        if unknown:
+            raise ValidationError(dict(list(unknown.items())[:_MOST_UNKNOWN]))
+        return data
+
+    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
+        return value

@@ -26,6 +26,7 @@ from crm.actions.leads import EmailEntry, LeadChanges, PhoneEntry
 from crm.api import filters
 from crm.api.base import SEARCHABLE, CompanyViewSet
 from crm.api.fields import (
+    CustomValues,
     Key,
     Member,
     Moment,
@@ -36,7 +37,6 @@ from crm.api.fields import (
     TrueFalse,
     optional_text,
 )
-from crm.api.texts import printable
 from crm.models import Consent, Lead, LeadEmail, LeadPhone, LeadQuerySet, LeadStatus, LeadTag, LeadType
 
 MOST_ADDRESSES = 50
@@ -128,27 +128,6 @@ class TagNames(serializers.ListField):
         return [tag.name for tag in instance.tags.all()]
 
 
-@extend_schema_field({"type": "object", "additionalProperties": False})
-class CustomFields(serializers.Field[Any, Any, Any, Any]):
-    """Values of the company's custom fields, by name."""
-
-    default_error_messages = {"invalid": "Send an object."}
-
-    def get_attribute(self, instance: Lead) -> dict[str, Any]:
-        return {}
-
-    def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if not isinstance(data, dict):
-            self.fail("invalid")
-        unknown = {printable(name): ["There is no custom field of this name."] for name in data}
-        if unknown:
-            raise ValidationError(dict(list(unknown.items())[:20]), code="unknown_field")
-        return data
-
-    def to_representation(self, value: dict[str, Any]) -> dict[str, Any]:
-        return value
-
-
 class LeadSerializer(StrictSerializer):
     """A person, for the whole of their life.
 
@@ -170,7 +149,7 @@ class LeadSerializer(StrictSerializer):
     source = optional_text(80)  # type: ignore[assignment]
     owner = Member(required=False, allow_null=True)
     tags = TagNames(required=False, max_length=MOST_ADDRESSES)
-    custom = CustomFields(required=False)
+    custom = CustomValues("lead", required=False)
     consent = serializers.ChoiceField(choices=Consent.choices, required=False)
     consent_source = optional_text(80, help_text="By which door it was said; `api` if you name none.")
     consent_text_version = optional_text(40, help_text="Which text the person was shown.")
@@ -342,7 +321,6 @@ class LeadViewSet(CompanyViewSet):
 
     def changes(self, **options: Any) -> dict[str, Any]:
         changes = super().changes(**options)
-        changes.pop("custom", None)
         self.check_own(changes)
         return changes
 

@@ -8,6 +8,7 @@ from rest_framework.routers import SimpleRouter
 from crm import panels
 from crm.api.base import UnknownRoute
 from crm.api.company import CompanyDetail, MemberViewSet
+from crm.api.customfields import CustomFieldViewSet
 from crm.api.deals import DealViewSet
 from crm.api.docs import DocsView, SchemaView
 from crm.api.exports import Exports
@@ -27,6 +28,7 @@ router.register("types", TypeViewSet, basename="api-type")
 router.register("stages", StageViewSet, basename="api-stage")
 router.register("pipelines", PipelineViewSet, basename="api-pipeline")
 router.register("tags", TagViewSet, basename="api-tag")
+router.register("custom-fields", CustomFieldViewSet, basename="api-custom-field")
 router.register("members", MemberViewSet, basename="api-member")
 
 urlpatterns: list[URLPattern | URLResolver] = [

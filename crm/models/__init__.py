@@ -6,6 +6,14 @@ from crm.models.audit import AuditEntry
 from crm.models.automation import AssignmentPerson, AssignmentRule, AutomationEntry, Automations, StageTask
 from crm.models.bulk import BulkRow, BulkRun, BulkState, BulkVerb, RowOutcome
 from crm.models.company import Company, ConsentPolicy
+from crm.models.customfield import (
+    ASKED,
+    CustomEntity,
+    CustomField,
+    CustomKind,
+    custom_fields_of,
+    having_custom,
+)
 from crm.models.deal import Deal, DealPerson, DealQuerySet, DealStageChange
 from crm.models.erasure import Erasure, Tombstone
 from crm.models.invitation import Invitation
@@ -32,6 +40,7 @@ from crm.models.retention import Retention
 from crm.models.task import Priority, SubTask, Task, TaskAssignee, TaskQuerySet
 
 __all__ = [
+    "ASKED",
     "Activity",
     "ApiKey",
     "AssignmentPerson",
@@ -47,6 +56,9 @@ __all__ = [
     "Company",
     "Consent",
     "ConsentPolicy",
+    "CustomEntity",
+    "CustomField",
+    "CustomKind",
     "Deal",
     "DealPerson",
     "DealQuerySet",
@@ -87,4 +99,6 @@ __all__ = [
     "TaskQuerySet",
     "Tombstone",
     "User",
+    "custom_fields_of",
+    "having_custom",
 ]

@@ -66,6 +66,7 @@ class Deal(TenantModel):
     next_step_on = models.DateField(null=True, blank=True)
     close_reason = models.CharField(max_length=300, blank=True)
     external_id = models.CharField(max_length=190, blank=True)
+    custom = models.JSONField(default=dict, blank=True, help_text="Values of custom fields, by key.")
     won_at = models.DateTimeField(null=True, blank=True, editable=False)
     lost_at = models.DateTimeField(null=True, blank=True, editable=False)
     stage_since = models.DateTimeField(default=timezone.now, editable=False)

@@ -134,6 +134,7 @@ class Lead(TenantModel):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="leads"
     )
     external_id = models.CharField(max_length=190, blank=True)
+    custom = models.JSONField(default=dict, blank=True, help_text="Values of custom fields, by key.")
 
     consent = models.CharField(max_length=10, choices=Consent.choices, default=Consent.UNKNOWN)
     consent_source = models.CharField(max_length=80, blank=True)

@@ -31,6 +31,7 @@ class Organization(TenantModel):
     name = models.CharField(max_length=160)
     name_key = models.CharField(max_length=160, editable=False, help_text="Name in lower case, for matching.")
     domain = models.CharField(max_length=253, blank=True)
+    custom = models.JSONField(default=dict, blank=True, help_text="Values of custom fields, by key.")
     is_sample = models.BooleanField(default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -26,6 +26,7 @@ from crm.panels import Note
 from crm.search import search_leads
 from crm.toasts import render_toast, show_toast
 from crm.views.bulk import archive_one
+from crm.views.custom import customs_of
 from crm.views.deals import board_context, next_step_of
 from crm.views.page import (
     PageRequest,
@@ -69,6 +70,7 @@ def _page(request: PageRequest, deal: Deal, note: NoteForm, status: int = 200) -
         "deal": deal,
         "seen_leads": _seen_leads(principal, deal),
         "people": list(deal.people.select_related("lead").prefetch_related("lead__emails")),
+        "customs": customs_of(deal),
         "next": next_step_of(deal, timezone.localdate()),
         "steps": _path(deal),
         "note_form": note,

@@ -28,6 +28,7 @@ from crm.models.activity import ActivityKind
 from crm.rows import changed_rows
 from crm.toasts import render_toast
 from crm.views.bulk import archive_one
+from crm.views.custom import customs_of
 from crm.views.deals import Card, cards_of
 from crm.views.leads import rows_of
 from crm.views.page import PageRequest, actor_of, back_to, done, drawn, for_htmx, member_page, refused
@@ -65,6 +66,7 @@ def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -
         "phones": list(lead.phones.all()),
         "websites": list(lead.websites.all()),
         "tags": list(Tag.objects.filter(lead_tags__lead=lead)),
+        "customs": customs_of(lead),
         "country": COUNTRIES.get(lead.country_code, ""),
         "steps": _path(lead),
         "note_form": note,

@@ -28,7 +28,7 @@ from crm import audit
 from crm.actions import invitations, people
 from crm.actions.retention import update_retention
 from crm.actor import SYSTEM, Actor
-from crm.models import AuditEntry, Company, LeadStatus, LeadType, Membership, Role, User
+from crm.models import AuditEntry, Company, CustomField, LeadStatus, LeadType, Membership, Role, User
 from crm.personal_export import export_lead
 from crm.tenancy import WrongTenant, company_scope, every_company
 from leadmachine import env
@@ -126,6 +126,11 @@ def change_word(doors: Doors) -> None:
     doors.panel("crm_leadstatus_change", status.pk, **status_fields())
 
 
+def add_field(doors: Doors) -> CustomField:
+    doors.page("settings_fields", name=CANARY, kind="choice", options=f"{CANARY}\nNone")
+    return CustomField.objects.get()
+
+
 def release_app(doors: Doors) -> None:
     connect(doors.company)
     hold = AppHold.objects.create(endpoint="direct", linkedin_version="202401")
@@ -193,6 +198,11 @@ DONE_BY: dict[str, Callable[[Doors], object]] = {
     "words_ordered": lambda doors: doors.page(
         "settings_types_order", word=LeadType.objects.all()[0].pk, way="down"
     ),
+    "field_added": add_field,
+    "field_changed": lambda doors: doors.page(
+        "settings_field", add_field(doors).pk, name=f"{CANARY} 2", options="x"
+    ),
+    "field_deleted": lambda doors: doors.page("settings_field_delete", add_field(doors).pk),
     "user_changed": change_user,
     "member_added": add_member,
     "key_made": run("createkey", "Acme", CANARY, "--scopes", "read"),

@@ -39,6 +39,7 @@ MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("Types", "settings_types", "inbox-arrow-down", Ability.MANAGE),
             Entry("Tags", "settings_tags", "tag", Ability.MANAGE),
             Entry("Pipelines", "settings_pipelines", "view-columns", Ability.MANAGE),
+            Entry("Custom fields", "settings_fields", "rectangle-stack", Ability.MANAGE),
             Entry("Automations", "settings_automations", "bolt", Ability.MANAGE),
         ),
     ),
