@@ -93,6 +93,24 @@ def test_a_column_shows_some_cards_and_says_how_many_more(alice: Browser, compan
     assert alice.seen("deals", query="?show-qualification=28").count('class="deal"') == 11
 
 
+def test_a_long_column_shows_fifty_more_at_a_time(alice: Browser, company: Company) -> None:
+    for _ in range(62):
+        DealFactory(company=company)
+    assert "Show 50 of 54 more" in alice.seen("deals")
+    more = alice.seen("deals", query="?show-qualification=58")
+    assert more.count('class="deal"') == 58
+    assert "Show 4 more" in more
+
+
+def test_a_column_reads_only_the_deals_it_shows(alice: Browser, company: Company) -> None:
+    DealFactory(company=company)
+    with CaptureQueriesContext(connection) as queries:
+        alice.seen("deals")
+    columns = [query["sql"] for query in queries if 'ORDER BY "crm_deal"."stage_since" DESC' in query["sql"]]
+    assert len(columns) == 5  # lost is folded
+    assert all(" LIMIT 8" in sql and "ROW_NUMBER" not in sql for sql in columns)
+
+
 @pytest.mark.parametrize("value", ["", "x", "-1", "9" * 30, "²"])
 def test_a_nonsense_number_of_cards_is_left_out(alice: Browser, deal: Deal, value: str) -> None:
     assert "Twelve docks" in alice.seen("deals", query=f"?show-qualification={value}")
