@@ -37,6 +37,7 @@ from crm.models.organization import Organization, OrganizationQuerySet
 from crm.models.person import Membership, Role, User
 from crm.models.pipeline import Pipeline, Stage, StageKind
 from crm.models.retention import Retention
+from crm.models.search import Found, SearchEntry
 from crm.models.task import Priority, SubTask, Task, TaskAssignee, TaskQuerySet
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "DealStageChange",
     "DigestMailed",
     "Erasure",
+    "Found",
     "IdempotencyRecord",
     "Invitation",
     "Lead",
@@ -88,6 +90,7 @@ __all__ = [
     "Retention",
     "Role",
     "RowOutcome",
+    "SearchEntry",
     "Stage",
     "StageKind",
     "StageTask",
