@@ -51,7 +51,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Search:
-    """The box on top: a plain GET form to a list."""
+    """The box on top: a plain GET form to the page that searches."""
 
     url: str
     placeholder: str

@@ -39,6 +39,7 @@ from crm.views.notifications import notification_open, notifications, notificati
 from crm.views.organizations import organization, organization_edit, organizations
 from crm.views.privacy import lead_erase, lead_export
 from crm.views.recycle_bin import recycle_bin
+from crm.views.search import palette, search
 from crm.views.settings.audit import audit_entries, audit_export
 from crm.views.settings.automations import (
     automation_fallback,
@@ -170,6 +171,8 @@ urlpatterns = [
     path("settings/fields/<uuid:pk>/delete/", custom_field_delete, name="settings_field_delete"),
     path("settings/audit/", audit_entries, name="settings_audit"),
     path("settings/audit/export/", audit_export, name="settings_audit_export"),
+    path("search/", search, name="search"),
+    path("search/palette/", palette, name="palette"),
     path("leads/", leads, name="leads"),
     path("leads/export/", leads_export, name="leads_export"),
     path("leads/bulk/", leads_bulk, name="leads_bulk"),

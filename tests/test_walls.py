@@ -70,6 +70,8 @@ WITHOUT_ID = {
     "setup",
     "switch_company",
     "leads",
+    "search",
+    "palette",
     "lead_new",
     "leads_export",
     "leads_bulk",

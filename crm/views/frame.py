@@ -51,9 +51,9 @@ def _gathered(request: HttpRequest, principal: Principal) -> Frame:
             NavItem("Task", reverse("task_new"), "check-circle", keys="n t"),
         ),
         settings=_settings(principal, request.path),
-        search=Search(reverse(LEADS), "Search leads", value=_searched(request)),
         unread=unread,
         notifications_url=reverse("notifications"),
+        search=Search(reverse("search"), "Search or jump to…", name="q", value=_searched(request)),
         admin_url=reverse("admin:index") if _may_administer(principal) else "",
     )
 
@@ -121,7 +121,7 @@ def _companies(principal: Principal) -> tuple[CompanyChoice, ...]:
 
 
 def _searched(request: HttpRequest) -> str:
-    return request.GET.get("search", "") if request.path == reverse(LEADS) else ""
+    return request.GET.get("q", "") if request.path == reverse("search") else ""
 
 
 def _may_administer(principal: Principal) -> bool:

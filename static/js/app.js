@@ -4,6 +4,7 @@ import "./dialog.js";
 import "./live-clock.js";
 import "./live.js";
 import "./menu.js";
+import "./palette.js";
 import "./shortcuts.js";
 import "./theme.js";
 import "./toast.js";

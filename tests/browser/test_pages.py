@@ -23,6 +23,8 @@ PAGES = {
     "task-new": "/tasks/new/",
     "notifications": "/notifications/",
     "automations": "/settings/automations/",
+    "search": "/search/?q=fr",
+    "search-without": "/search/?q=zzzzzz",
     "linkedin-setup": "/linkedin/",
     "linkedin-events": "/linkedin/events/",
     "sandbox": "/sandbox/",
