@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.template.loader import render_to_string
+
+from crm.views.errors import alone
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,6 @@ class DatabaseAway:
             return None
         log.warning("The database did not answer: %s", type(error).__name__, exc_info=error)
         # Drawn without the request: its context asks the database who is there.
-        page = HttpResponse(render_to_string("errors/503.html"), status=503)
+        page = alone("errors/503.html", 503)
         page.headers["Retry-After"] = str(RETRY_AFTER)
         return page

@@ -16,6 +16,8 @@ from leadmachine import sign_in as services
 admin.site.site_header = admin.site.site_title = "LeadMachine"
 admin.site.index_title = "Administration"
 
+handler500 = "crm.views.errors.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
