@@ -22,6 +22,7 @@ from crm.views.deals import deals
 from crm.views.exports import deals_export, leads_export
 from crm.views.feed import calendar_feed
 from crm.views.home import home
+from crm.views.install import manifest, offline, service_worker
 from crm.views.lead import (
     lead_archive,
     lead_consent,
@@ -96,6 +97,9 @@ from crm.views.tasks import tasks, tasks_calendar
 
 urlpatterns = [
     path("", home, name="home"),
+    path("manifest.webmanifest", manifest, name="manifest"),
+    path("offline/", offline, name="offline"),
+    path("service-worker.js", service_worker, name="service_worker"),
     path("setup/", setup, name="setup"),
     path("company/", switch_company, name="switch_company"),
     path("settings/", settings_home, name="settings"),

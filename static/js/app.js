@@ -1,6 +1,7 @@
 // What every page needs. Pages work without any of it; it makes them quicker.
 import "./copy.js";
 import "./dialog.js";
+import "./install.js";
 import "./live-clock.js";
 import "./live.js";
 import "./menu.js";

@@ -19,6 +19,12 @@ from tests.plugins.chromium import ARGUMENTS, find_chromium
 _LOGIN = re.compile(r"Sign in as (\S+) with the password (\S+)")
 
 
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, object]) -> dict[str, object]:
+    """Without service workers, which would ask for pages behind the guard's back; test_install has its own."""
+    return {**browser_context_args, "service_workers": "block"}
+
+
 @dataclass(frozen=True)
 class Demo:
     """The sample company, as `make run` shows it."""

@@ -15,7 +15,7 @@ from django.test import Client
 from crm.models import User
 from crm.views.errors import alone
 
-PAGES = ("500", "503")
+PAGES = ("500", "503", "offline")
 
 
 @pytest.fixture
