@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from crm.actor import Actor, Channel
@@ -28,7 +28,7 @@ from crm.models import (
     TaskQuerySet,
     User,
 )
-from crm.tenancy import TenantQuerySet, every_company
+from crm.tenancy import every_company
 
 SESSION_COMPANY = "company"
 READING = ("GET", "HEAD", "OPTIONS")
@@ -128,16 +128,6 @@ class Principal:
         """The deals this principal may see: agents their own, all others every one."""
         deals = Deal.objects.current()
         return deals if self._sees_all else deals.owned_by(self._user)
-
-    def organizations(self) -> TenantQuerySet[Organization]:
-        """The organizations this principal may see: agents those of their own leads and deals, all others every one."""
-        organizations: TenantQuerySet[Organization] = Organization.objects.all()
-        if self._sees_all:
-            return organizations
-        of_leads, of_deals = self.leads().order_by(), self.deals().order_by()
-        return organizations.filter(
-            Q(pk__in=of_leads.values("organization")) | Q(pk__in=of_deals.values("organization"))
-        )
 
     def deals_ever(self) -> DealQuerySet:
         """As `deals`, with the archived ones: what happened to them stays in the story of their leads."""
