@@ -10,9 +10,8 @@ from uuid import UUID
 from django.db.models import Count, Model, QuerySet
 
 from crm.access import Principal
-from crm.models import Deal, DealQuerySet, Found, Lead, LeadQuerySet, Organization
+from crm.models import Deal, DealQuerySet, Found, Lead, LeadQuerySet, Organization, OrganizationQuerySet
 from crm.search import nearly, search_deals, search_leads, search_organizations, words_of
-from crm.tenancy import TenantQuerySet
 
 Row = TypeVar("Row", bound=Model)
 
@@ -70,7 +69,7 @@ def lead_counts_of(principal: Principal, organizations: Sequence[Organization]) 
     return dict(counted.annotate(many=Count("pk")).values_list("organization", "many"))
 
 
-def _visible(principal: Principal) -> tuple[LeadQuerySet, DealQuerySet, TenantQuerySet[Organization]]:
+def _visible(principal: Principal) -> tuple[LeadQuerySet, DealQuerySet, OrganizationQuerySet]:
     leads = principal.leads().select_related("status", "organization").prefetch_related("emails")
     deals = principal.deals().select_related("stage", "organization")
     return (
