@@ -165,7 +165,7 @@ def _words(table: str, kind: int, record: str, text: str, columns: str) -> dict[
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0010_automations"),
+        ("crm", "0011_custom_fields"),
     ]
 
     operations = [
