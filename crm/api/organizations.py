@@ -59,7 +59,9 @@ class OrganizationViewSet(CompanyViewSet):
         return Response(self.get_serializer(firm).data, status=201)
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        firm = self.get_object()  # before the body is looked at: another company's id is a 404 whatever is sent
+        firm = (
+            self.get_object()
+        )  # before the body is looked at: another company's id is a 404 whatever is sent
         changes = cast("OrganizationChanges", self.changes(partial=kwargs.get("partial", False)))
         return self.shown(actions.update_organization(firm, changes))
 

@@ -34,6 +34,13 @@ PAGES = {
     "audit-log": "/settings/audit/",
     "privacy": "/settings/privacy/",
     "recycle-bin": "/recycle-bin/",
+    "organizations": "/organizations/",
+    "company": "/settings/company/",
+    "statuses": "/settings/statuses/",
+    "types": "/settings/types/",
+    "tags": "/settings/tags/",
+    "pipelines": "/settings/pipelines/",
+    "custom-fields": "/settings/fields/",
 }
 # In the README.
 PICTURED = ("home", "leads", "board", "linkedin-setup", "linkedin-events")

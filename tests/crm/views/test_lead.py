@@ -312,15 +312,6 @@ def test_an_agent_does_not_read_of_the_deals_of_others(
     assert "Do not tell Bob" not in page
 
 
-def test_a_long_story_is_cut_and_says_so(alice: Browser, lead: Lead) -> None:
-    for number in range(70):
-        add_note(lead, f"Note {number}.", _shell())
-    page = alice.seen("lead", lead.pk)
-    assert "Showing the newest 60 of 71" in page
-    assert "Note 0." not in page
-    assert "Note 0." in alice.seen("lead", lead.pk, "?timeline=all")
-
-
 @pytest.mark.usefixtures("deal")
 def test_the_number_of_queries_does_not_grow(alice: Browser, lead: Lead, owner: User) -> None:
     few = _queries(alice, lead)
