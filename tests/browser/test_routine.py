@@ -46,7 +46,7 @@ def test_a_stage_s_task_and_the_calendar_without_javascript(browser: Browser, de
     page = context.new_page()
     sign_in(page, demo.url, demo.email, demo.password)
     page.goto(f"{demo.url}/settings/automations/")
-    page.get_by_label("Stage").select_option(label="Sales: Proposal")
+    page.get_by_label("Stage", exact=True).select_option(label="Sales: Proposal")
     page.get_by_label("Task", exact=True).fill("Send it from Chromium")
     page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_role("button", name="Remove: Send it from Chromium").click()
