@@ -246,6 +246,12 @@ register(
         rows=lambda lead: Q(subject_id=lead.pk),
     ),
     Table(
+        "crm.SavedView",
+        "Lists as people want to find them again",
+        mention="name params",
+        plain="noun columns sort",
+    ),
+    Table(
         "crm.BulkRun",
         "What was changed in many records at once, kept for 30 days",
         mention="reason said",

@@ -19,7 +19,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from crm.access import Principal
     from crm.frame import NavItem
-    from crm.models import Deal, Lead, Pipeline
+    from crm.models import Company, Deal, Lead, LeadQuerySet, Pipeline
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,17 @@ class FirstStep:
     is_done: bool
 
 
+@dataclass(frozen=True)
+class LeadFilter:
+    """A filter of the leads that another app knows how to answer. `choices` are value and words."""
+
+    name: str
+    label: str
+    choices: Mapping[str, str]
+    narrow: Callable[[LeadQuerySet, Company, str], LeadQuerySet]
+
+
+lead_filters: list[LeadFilter] = []
 lead_panels: list[Callable[[Principal, Lead], Panel | None]] = []
 deal_panels: list[Callable[[Principal, Deal], Panel | None]] = []
 home_panels: list[Callable[[Principal], Panel | None]] = []

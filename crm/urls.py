@@ -40,6 +40,7 @@ from crm.views.notifications import notification_open, notifications, notificati
 from crm.views.organizations import organization, organization_edit, organizations
 from crm.views.privacy import lead_erase, lead_export
 from crm.views.recycle_bin import recycle_bin
+from crm.views.saved_views import view_delete, view_edit, view_new, view_save
 from crm.views.search import palette, search
 from crm.views.settings.audit import audit_entries, audit_export
 from crm.views.settings.automations import (
@@ -184,6 +185,10 @@ urlpatterns = [
     path("bulk/<uuid:pk>/stop/", bulk_run_stop, name="bulk_run_stop"),
     path("bulk/<uuid:pk>/undo/", bulk_run_undo, name="bulk_run_undo"),
     path("recycle-bin/", recycle_bin, name="recycle_bin"),
+    path("views/new/", view_new, name="view_new"),
+    path("views/<uuid:pk>/edit/", view_edit, name="view_edit"),
+    path("views/<uuid:pk>/save/", view_save, name="view_save"),
+    path("views/<uuid:pk>/delete/", view_delete, name="view_delete"),
     path("leads/new/", lead_new, name="lead_new"),
     path("leads/<uuid:pk>/", lead_page, name="lead"),
     path("leads/<uuid:pk>/edit/", lead_edit, name="lead_edit"),

@@ -16,6 +16,7 @@ from crm.models import (
     Membership,
     Notification,
     Pipeline,
+    SavedView,
     Stage,
     Tag,
     User,
@@ -78,6 +79,15 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             "membership": Membership.objects.order_by("pk")[0],
             "invitation": invitation.row,
             "connection": Connection.objects.get(),
+            "savedview": SavedView.objects.create(
+                company=company,
+                owner=owner or Membership.objects.order_by("pk")[0].user,
+                noun="lead",
+                name=CANARY,
+                params=f"search={CANARY}",
+                is_shared=True,
+                is_pinned=True,
+            ),
             "bulkrun": _bulk_run(company, owner or Membership.objects.order_by("pk")[0].user),
         }
 

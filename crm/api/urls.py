@@ -15,6 +15,7 @@ from crm.api.exports import Exports
 from crm.api.leads import LeadViewSet
 from crm.api.organizations import ActivityViewSet, OrganizationViewSet
 from crm.api.tasks import TaskViewSet
+from crm.api.views import ViewViewSet
 from crm.api.words import PipelineViewSet, StageViewSet, StatusViewSet, TagViewSet, TypeViewSet
 
 router = SimpleRouter()
@@ -23,6 +24,7 @@ router.register("deals", DealViewSet, basename="api-deal")
 router.register("tasks", TaskViewSet, basename="api-task")
 router.register("organizations", OrganizationViewSet, basename="api-organization")
 router.register("activities", ActivityViewSet, basename="api-activity")
+router.register("views", ViewViewSet, basename="api-view")
 router.register("statuses", StatusViewSet, basename="api-status")
 router.register("types", TypeViewSet, basename="api-type")
 router.register("stages", StageViewSet, basename="api-stage")

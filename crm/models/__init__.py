@@ -39,6 +39,7 @@ from crm.models.pipeline import Pipeline, Stage, StageKind
 from crm.models.retention import Retention
 from crm.models.search import Found, SearchEntry
 from crm.models.task import Priority, SubTask, Task, TaskAssignee, TaskQuerySet
+from crm.models.view import SavedView, SavedViewQuerySet
 
 __all__ = [
     "ASKED",
@@ -90,6 +91,8 @@ __all__ = [
     "Retention",
     "Role",
     "RowOutcome",
+    "SavedView",
+    "SavedViewQuerySet",
     "SearchEntry",
     "Stage",
     "StageKind",

@@ -10,7 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Count, Q
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -26,8 +26,10 @@ from crm.models import Deal, DealQuerySet, Pipeline, Stage, StageKind, User
 from crm.panels import Badge
 from crm.reports import StageTotal, in_words, month_start, stage_totals, sum_up
 from crm.search import search_deals
+from crm.views.columns import DEAL_COLUMNS, shown_columns
 from crm.views.leads import Chip, ordering, page_links
 from crm.views.page import PageRequest, for_htmx, link_with, member_page
+from crm.views.saved_views import default_url, saved_context, views_of
 
 PAGE_ROWS: Final = 50
 COLUMN_CARDS: Final = 8
@@ -46,6 +48,18 @@ SORTS: Final[dict[str, tuple[str, ...]]] = {
     "close": ("expected_close",),
     "next": ("next_step_on",),
     "moved": ("stage_since",),
+    "created": ("occurred_at",),
+}
+SORT_WORDS: Final = {
+    "-moved": "Last moved",
+    "moved": "Longest in its stage",
+    "-created": "Newest",
+    "-amount": "Largest",
+    "close": "Closing soonest",
+    "next": "Next step",
+    "title": "Title",
+    "stage": "Stage",
+    "owner": "Owner",
 }
 NEWEST_MOVE: Final = "-moved"
 
@@ -112,8 +126,12 @@ class Column:
 @member_page
 def deals(request: PageRequest) -> HttpResponse:
     """The board, or the list when the URL asks for it."""
+    views = views_of(request.principal, "deal")
+    if url := default_url(request.principal, views, request.GET):
+        return HttpResponseRedirect(url)
     is_list = request.GET.get("view") == "list"
     context = list_context(request) if is_list else board_context(request, request.GET)
+    context |= saved_context(request.principal, "deal", views, request.GET)
     template = "crm/deal_list.html" if is_list else "crm/board.html"
     is_part = request.htmx and request.htmx.target == "deals"
     return for_htmx(render(request, f"{template}#deals" if is_part else template, context))
@@ -355,6 +373,10 @@ def list_context(request: PageRequest) -> dict[str, Any]:
         "statuses": STATUSES,
         "stages": [stage for each in pipelines if each == filters.pipeline for stage in each.stages.all()],
         "closings": CLOSED,
+        "shown": shown_columns(DEAL_COLUMNS, params),
+        "columns": [column for column in DEAL_COLUMNS if column.key != "ready" or panels.deal_badges],
+        "sorts": [(words, link_with(params, sort=key), key) for key, words in SORT_WORDS.items()],
+        "sort_words": SORT_WORDS.get(filters.sort, "Sort"),
         "targets": [
             stage for each in pipelines if filters.pipeline in (each, None) for stage in each.stages.all()
         ],

@@ -15,6 +15,7 @@ from crm.display import initials
 from crm.frame import Account, CompanyChoice, Frame, NavItem, Search
 from crm.models import Membership, Notification
 from crm.tenancy import company_scope, every_company
+from crm.views.saved_views import pinned_views
 from crm.views.settings.menu import SETTINGS, first_url
 
 LEADS: Final = "leads"
@@ -39,10 +40,12 @@ def _gathered(request: HttpRequest, principal: Principal) -> Frame:
     with company_scope(principal.company):
         nav = _nav(principal, request.path)
         unread = Notification.objects.of(principal.user).unread().count()
+        pinned = pinned_views(principal, request.GET.get("saved", ""))
     return Frame(
         company=principal.company.name,
         user=Account(name, initials(name), principal.user.email),
         nav=nav,
+        pinned=pinned,
         companies=_companies(principal),
         switch_url=reverse("switch_company"),
         new=(

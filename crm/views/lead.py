@@ -28,10 +28,21 @@ from crm.models.activity import ActivityKind
 from crm.rows import changed_rows
 from crm.toasts import render_toast
 from crm.views.bulk import archive_one
+from crm.views.columns import LEAD_COLUMNS, shown_columns
 from crm.views.custom import customs_of
 from crm.views.deals import Card, cards_of
-from crm.views.leads import rows_of
-from crm.views.page import PageRequest, actor_of, back_to, done, drawn, for_htmx, member_page, refused
+from crm.views.leads import rows_of, with_columns
+from crm.views.page import (
+    PageRequest,
+    actor_of,
+    back_to,
+    done,
+    drawn,
+    for_htmx,
+    member_page,
+    query_of,
+    refused,
+)
 from crm.views.path import Place, Step, Visit, path_of
 from crm.views.recently import remember_view
 from crm.views.task import tasks_of_lead
@@ -186,12 +197,15 @@ def _status(key: str) -> LeadStatus:
 
 
 def _row(request: PageRequest, lead: Lead, text: str) -> HttpResponse:
-    row = rows_of(request.principal.leads().filter(pk=lead.pk).for_list())[0]
+    url = back_to(request, reverse("leads"))
+    shown = shown_columns(LEAD_COLUMNS, query_of(url))
+    row = rows_of(with_columns(request.principal.leads().filter(pk=lead.pk).for_list(), shown))[0]
     context: dict[str, Any] = {
         "row": row,
+        "shown": shown,
         "statuses": list(LeadStatus.objects.all()),
         "has_badges": bool(panels.lead_badges),
-        "list_url": request.POST.get("next", reverse("leads")),
+        "list_url": url,
     }
     answer = render(request, "crm/leads.html#row", context)
     answer.write(render_toast(request, Toast(text), out_of_band=True))

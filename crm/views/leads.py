@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,7 +11,7 @@ from uuid import UUID
 from django.core.paginator import Page
 from django.db.models import F
 from django.db.models.expressions import OrderBy
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,13 +20,16 @@ from django.views.decorators.http import require_safe
 from crm import panels
 from crm.access import Ability, Principal
 from crm.counting import LongPaginator, kept_if_many
+from crm.countries import COUNTRIES
 from crm.forms import members
 from crm.frame import NavItem
-from crm.models import Lead, LeadQuerySet, LeadStatus, LeadType, Tag, User
-from crm.panels import Badge
+from crm.models import Consent, Lead, LeadQuerySet, LeadStatus, LeadType, Tag, User
+from crm.panels import Badge, LeadFilter
 from crm.reports import UNTOUCHED_AFTER, LeadCounts, lead_counts
 from crm.search import search_leads
+from crm.views.columns import LEAD_COLUMNS, shown_columns
 from crm.views.page import PageRequest, for_htmx, link_with, link_without_value, member_page
+from crm.views.saved_views import default_url, saved_context, views_of
 
 PAGE_ROWS: Final = 50
 MOST_SOURCES: Final = 60
@@ -42,8 +46,42 @@ SORTS: Final[dict[str, tuple[str, ...]]] = {
     "owner": ("owner__first_name", "owner__last_name"),
     "touch": ("last_touch_at",),
     "created": ("occurred_at",),
+    "type": ("lead_type__position",),
+    "country": ("country_code",),
+    "consent": ("consent",),
 }
-MAY_BE_MISSING: Final = ("organization__", "owner__", "lead__", "amount", "expected_close", "next_step_on")
+# What the menu of sorts says, beside the heads of the table.
+SORT_WORDS: Final = {
+    "-touch": "Last touch",
+    "touch": "Longest untouched",
+    "-created": "Newest",
+    "created": "Oldest",
+    "name": "Name",
+    "organization": "Organization",
+    "status": "Status",
+    "source": "Source",
+    "type": "Type",
+    "owner": "Owner",
+    "country": "Country",
+    "consent": "Consent",
+}
+# When somebody was touched last: in so many days, or not.
+TOUCHES: Final = {
+    "in-7": "within 7 days",
+    "in-30": "within 30 days",
+    "in-90": "within 90 days",
+    "not-30": "over 30 days ago",
+    "not-90": "over 90 days ago",
+}
+MAY_BE_MISSING: Final = (
+    "organization__",
+    "owner__",
+    "lead__",
+    "lead_type__",
+    "amount",
+    "expected_close",
+    "next_step_on",
+)
 NEWEST_TOUCH: Final = "-touch"
 
 
@@ -71,11 +109,24 @@ class LeadFilters:
     tag: Tag | None = None
     search: str = ""
     sort: str = NEWEST_TOUCH
+    country: str = ""
+    consent: str = ""
+    touched: str = ""
+    created_from: dt.date | None = None
+    created_to: dt.date | None = None
+    theirs: tuple[tuple[LeadFilter, str], ...] = ()
+    """Filters of other apps that are set, with their values."""
 
     @property
     def are_set(self) -> bool:
         return bool(
             self.statuses
+            or self.country
+            or self.consent
+            or self.touched
+            or self.created_from
+            or self.created_to
+            or self.theirs
             or self.source
             or self.owner
             or self.is_unowned
@@ -107,17 +158,29 @@ class LeadRow:
 def leads(request: PageRequest) -> HttpResponse:
     """The list; htmx gets the part below the page's frame."""
     principal = request.principal
+    views = views_of(principal, "lead")
+    if url := default_url(principal, views, request.GET):
+        return HttpResponseRedirect(url)
     options = lead_options(principal)
     filters = read_filters(request.GET, options, principal)
     counts = lead_counts(principal.leads(), principal.user)
-    page = LongPaginator(matching_leads(principal, filters).for_list(), PAGE_ROWS).get_page(
-        request.GET.get("page")
-    )
+    shown = shown_columns(LEAD_COLUMNS, request.GET)
+    found = with_columns(matching_leads(principal, filters).for_list(), shown)
+    page = LongPaginator(found, PAGE_ROWS).get_page(request.GET.get("page"))
     context = {
+        "shown": shown,
+        "columns": [column for column in LEAD_COLUMNS if column.key != "ready" or panels.lead_badges],
+        "sorts": [(words, link_with(request.GET, sort=key), key) for key, words in SORT_WORDS.items()],
+        "sort_words": SORT_WORDS.get(filters.sort, "Sort"),
+        "countries": COUNTRIES,
+        "consents": Consent.choices,
+        "touches": TOUCHES,
+        "their_filters": [(each, request.GET.get(each.name, "")) for each in panels.lead_filters],
         "filters": filters,
         "options": options,
         "counts": counts,
-        "tabs": _tabs(filters, counts),
+        **(saved := saved_context(principal, "lead", views, request.GET)),
+        "tabs": [*_tabs(filters, counts, is_saved=bool(saved["saved"])), *saved["saved_tabs"]],
         "chips": _chips(request.GET, filters),
         "clear_url": f"?view={filters.view}",
         "rows": rows_of(page.object_list),
@@ -133,6 +196,11 @@ def leads(request: PageRequest) -> HttpResponse:
     }
     is_part = request.htmx and request.htmx.target == "list"
     return for_htmx(render(request, "crm/leads.html#list" if is_part else "crm/leads.html", context))
+
+
+def with_columns(leads: LeadQuerySet, shown: frozenset[str]) -> LeadQuerySet:
+    """With what the chosen columns show beyond the usual ones."""
+    return leads.prefetch_related("tags") if "tags" in shown else leads
 
 
 def lead_options(principal: Principal) -> LeadOptions:
@@ -170,8 +238,25 @@ def read_filters(params: QueryDict, options: LeadOptions, principal: Principal) 
         lead_type=next((kind for kind in options.types if kind.key == params.get("type")), None),
         tag=next((tag for tag in options.tags if tag.name_key == params.get("tag", "").lower()), None),
         search=search,
+        country=params.get("country", "") if params.get("country") in COUNTRIES else "",
+        consent=params.get("consent", "") if params.get("consent") in Consent.values else "",
+        touched=params.get("touched", "") if params.get("touched") in TOUCHES else "",
+        created_from=_day(params.get("created_from", "")),
+        created_to=_day(params.get("created_to", "")),
+        theirs=tuple(
+            (each, params.get(each.name, ""))
+            for each in panels.lead_filters
+            if params.get(each.name) in each.choices
+        ),
         sort=sort if sort.removeprefix("-") in SORTS else NEWEST_TOUCH,
     )
+
+
+def _day(text: str) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def matching_leads(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
@@ -189,7 +274,33 @@ def matching_leads(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
         leads = leads.filter(lead_type=filters.lead_type)
     if filters.tag:
         leads = leads.filter(lead_tags__tag=filters.tag)
+    if filters.country:
+        leads = leads.filter(country_code=filters.country)
+    if filters.consent:
+        leads = leads.filter(consent=filters.consent)
+    for each, value in filters.theirs:
+        leads = each.narrow(leads, principal.company, value)
+    leads = _in_time(leads, filters)
     return search_leads(leads, filters.search).order_by(*ordering(SORTS, filters.sort))
+
+
+def _in_time(leads: LeadQuerySet, filters: LeadFilters) -> LeadQuerySet:
+    """By when they came and when they were touched last; days are those of the company's time zone."""
+    if filters.created_from:
+        leads = leads.filter(occurred_at__gte=_midnight(filters.created_from))
+    if filters.created_to:
+        leads = leads.filter(occurred_at__lt=_midnight(filters.created_to) + dt.timedelta(days=1))
+    way, _, days = filters.touched.partition("-")
+    if not days:
+        return leads
+    since = timezone.now() - dt.timedelta(days=int(days))
+    return leads.filter(last_touch_at__gte=since) if way == "in" else leads.filter(last_touch_at__lt=since)
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    # The last days of the calendar have no moment in every time zone.
+    day = min(max(day, dt.date(1900, 1, 1)), dt.date(2200, 1, 1))
+    return dt.datetime.combine(day, dt.time(), timezone.get_current_timezone())
 
 
 def _in_view(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
@@ -240,7 +351,7 @@ def page_links(page: Page[Any], params: QueryDict) -> dict[str, str]:
     }
 
 
-def _tabs(filters: LeadFilters, counts: LeadCounts) -> list[NavItem]:
+def _tabs(filters: LeadFilters, counts: LeadCounts, *, is_saved: bool) -> list[NavItem]:
     numbers = {
         "open": counts.open,
         "mine": counts.mine,
@@ -249,7 +360,13 @@ def _tabs(filters: LeadFilters, counts: LeadCounts) -> list[NavItem]:
     }
     url = reverse("leads")
     return [
-        NavItem(label, f"{url}?view={view}", "users", count=numbers[view], current=view == filters.view)
+        NavItem(
+            label,
+            f"{url}?view={view}",
+            "users",
+            count=numbers[view],
+            current=view == filters.view and not is_saved,
+        )
         for view, label in VIEWS.items()
     ]
 
@@ -265,6 +382,12 @@ def _chips(params: QueryDict, filters: LeadFilters) -> list[Chip]:
         "owner": ("Owner is", str(filters.owner or ("nobody" if filters.is_unowned else ""))),
         "type": ("Type is", str(filters.lead_type or "")),
         "tag": ("Tagged", str(filters.tag or "")),
+        "country": ("Country is", COUNTRIES.get(filters.country, "")),
+        "consent": ("Consent is", filters.consent),
+        "touched": ("Last touch", TOUCHES.get(filters.touched, "")),
+        "created_from": ("Created since", _in_words(filters.created_from)),
+        "created_to": ("Created until", _in_words(filters.created_to)),
+        **{each.name: (f"{each.label} is", each.choices[value]) for each, value in filters.theirs},
     }
     chips += [
         Chip(about, value, link_with(params, **{name: None}))
@@ -272,3 +395,7 @@ def _chips(params: QueryDict, filters: LeadFilters) -> list[Chip]:
         if value
     ]
     return chips
+
+
+def _in_words(day: dt.date | None) -> str:
+    return f"{day.day} {day:%b %Y}" if day else ""

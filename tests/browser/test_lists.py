@@ -107,3 +107,23 @@ def test_deals_are_selected_and_given(signed_in: Page, demo: Demo) -> None:
     page.locator(".selbar summary", has_text="Assign").click()
     page.locator(".selbar .panel button").first.click()
     expect(page.get_by_text("Given to").first).to_be_visible()
+
+
+def test_a_view_is_saved_and_found_in_the_side_bar(signed_in: Page, demo: Demo) -> None:
+    page = signed_in
+    page.goto(f"{demo.url}/leads/?view=all&status=qualified&col=email&col=touch")
+    page.locator(".columns > summary").click()
+    check_axe(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("link", name="Save as view").click()
+    page.get_by_label("Name", exact=True).fill("Calls today")
+    page.get_by_label("Pin it to the side bar").check()
+    check_axe(page)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("Calls today is saved.")).to_be_visible()
+    page.goto(f"{demo.url}/deals/?view=list")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Calls today").click()
+    expect(page.get_by_role("columnheader", name="E-mail")).to_be_visible()
+    page.get_by_role("link", name="Edit view").click()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("link", name="Calls today")).to_have_count(0)
