@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Model, Q
 from django.dispatch import receiver
@@ -92,6 +93,17 @@ def on_tag_renamed(sender: type, tag: Tag, old: str, **kwargs: Any) -> None:
 def on_word_leaving(sender: type, word: Model, to: Model | None, **kwargs: Any) -> None:
     """Conditions name types, tags and pipelines."""
     words.let_go(word, to)
+
+
+@receiver(signals.lead_removed, dispatch_uid="capi.lead_removed")
+def on_lead_removed(sender: type, fact: LeadFact, **kwargs: Any) -> None:
+    """What was not sent yet is about nobody any more; what LinkedIn has cannot be taken back."""
+    signals.gather(_cancel_all_of, fact.lead.pk)
+
+
+def _cancel_all_of(leads: list[UUID]) -> None:
+    theirs = ConversionEvent.objects.filter(lead__in=leads, is_test=False)
+    cancel_waiting(theirs, "undone", timezone.now())
 
 
 @receiver(signals.lead_erased, dispatch_uid="capi.lead_erased")

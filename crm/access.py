@@ -18,6 +18,8 @@ from crm.models import (
     Company,
     Deal,
     DealQuerySet,
+    Import,
+    ImportQuerySet,
     Lead,
     LeadQuerySet,
     Membership,
@@ -143,6 +145,11 @@ class Principal:
         """The firms this principal may see: agents those of their own leads and deals, all others every one."""
         firms = Organization.objects.all()
         return firms if self._sees_all else firms.having(self.leads(), self.deals())
+
+    def imports(self) -> ImportQuerySet:
+        """The imports this principal may see: agents those they began, all others every one."""
+        imports = Import.objects.all()
+        return imports if self._sees_all else imports.begun_by(self._user)
 
     def assignees(self) -> QuerySet[User]:
         """Whom this principal may make the owner of a record, by name: agents themselves alone."""

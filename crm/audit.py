@@ -83,6 +83,8 @@ ACTIONS: dict[str, str] = {
     "deal_restored": "Restored a deal",
     "lead_erased": "Erased a lead",
     "lead_exported": "Exported a lead",
+    "import_started": "Imported leads",
+    "import_undone": "Undid an import",
     "leads_exported": "Exported leads",
     "deals_exported": "Exported deals",
     "consent_changed": "Changed a lead's consent",

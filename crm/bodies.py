@@ -10,7 +10,18 @@ from threading import Timer
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 
+# The one address that takes files. What comes there is never read as a whole, and by nobody who is not signed in.
+UPLOAD = "/imports/upload/"
+_AROUND_A_FILE = 64 * 1024
+
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+def most_bytes(request: HttpRequest) -> int:
+    """How long the body of this request may be."""
+    if request.path == UPLOAD:
+        return int(settings.MAX_IMPORT_BYTES) + _AROUND_A_FILE
+    return int(settings.MAX_BODY_BYTES)
 
 
 def take_body_in_time(get_response: GetResponse) -> GetResponse:
@@ -25,6 +36,8 @@ def take_body_in_time(get_response: GetResponse) -> GetResponse:
         connection = request.META.get("gunicorn.socket")
         if not expected or connection is None:
             return get_response(request)
+        if request.path == UPLOAD:
+            return _with_deadline(get_response, request, connection)
         timer = Timer(settings.BODY_SECONDS, _end_reading, [connection])
         timer.start()
         try:
@@ -36,6 +49,20 @@ def take_body_in_time(get_response: GetResponse) -> GetResponse:
         return get_response(request) if received == expected else _too_slow()
 
     return middleware
+
+
+def _with_deadline(
+    get_response: GetResponse, request: HttpRequest, connection: socket.socket
+) -> HttpResponseBase:
+    """A file goes to the disk piece by piece while the page reads it; its deadline is longer."""
+    timer = Timer(settings.IMPORT_SECONDS, _end_reading, [connection])
+    timer.start()
+    try:
+        return get_response(request)
+    except UnreadablePostError:
+        return _too_slow()
+    finally:
+        timer.cancel()
 
 
 def _end_reading(connection: socket.socket) -> None:

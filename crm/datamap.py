@@ -122,6 +122,21 @@ register(
         rows=_of_them,
     ),
     Table("crm.LeadWebsite", "Their web sites", person="url label", rows=_of_them),
+    Table(
+        "crm.Import",
+        "A file of leads that somebody brought; the file is kept for 30 days beside the database, out of backups",
+        mention="file_name",
+        staff="actor_label",
+        plain=("encoding delimiter headers preset mapping on_match source state plan error"),
+    ),
+    Table(
+        "crm.ImportRow",
+        "What an import did to a lead, so that it can be undone; and why it left a row out. Kept for 30 days",
+        person="before",
+        mention="value reason",
+        plain="outcome",
+        rows=lambda lead: Q(lead=lead),
+    ),
     Table("crm.LeadTag", "Tags put on them", rows=_of_them),
     Table(
         "crm.Merge",

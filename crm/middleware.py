@@ -6,27 +6,28 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from crm.access import Principal, is_operator
 from crm.addresses import client_address
 from crm.api.keys import principal_of_key
+from crm.bodies import most_bytes
 from crm.tenancy import company_scope, every_company
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 def limit_body(get_response: GetResponse) -> GetResponse:
-    """Refuse a body that says it is over 1 MiB, or does not say how long it is, before reading any of it."""
+    """Refuse a body that says it is over 1 MiB or 100 for a file to import, or that does not say how long it is."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
+        most = most_bytes(request)
         length = request.META.get("CONTENT_LENGTH") or "0"
         if request.META.get("HTTP_TRANSFER_ENCODING") or not length.isdigit():
             return _refused(request, 411, "length_required", "Send a Content-Length.")
-        if int(length) > settings.MAX_BODY_BYTES:
-            return _refused(request, 413, "too_large", "The body is larger than 1 MiB.")
+        if int(length) > most:
+            return _refused(request, 413, "too_large", f"The body is larger than {most // 2**20} MiB.")
         return get_response(request)
 
     return middleware

@@ -96,5 +96,6 @@ told_categories: list[
     Callable[[], frozenset[str]]
 ] = []  # the categories of statuses that are told on entering
 move_notes: list[Callable[[Deal], Note | None]] = []
+event_listeners: list[Callable[[str], int]] = []  # how many conversions an event of that name becomes now
 nav_items: list[Callable[[Principal, str], NavItem | None]] = []  # the string is the current path
 api_routes: list[Callable[[], list[Any]]] = []  # URL patterns below /api/v1/

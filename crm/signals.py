@@ -90,6 +90,9 @@ word_leaving = Signal()  # `word` is about to be deleted; `to` takes its place, 
 
 member_mentioned = Signal()  # MentionFact: they may want to be told
 
+# LeadFact: it is taken back as if it had never been; what waits about it is cancelled
+lead_removed = Signal()
+
 # A person is erased. `lead` is still there, `erasure` knows it by id, and what else is kept of it must forget it now.
 lead_erased = Signal()  # `lead`, `erasure`
 # Asked before an erasure is completed: a receiver answers True while something about the person is on its way.

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from celery import shared_task
 
+from crm import import_work
 from crm.actions import automations, bulk_runs, erase, reminders, retention
+from crm.models import Company
+
+# A turn is short, so that two imports take turns and conversions never wait for long.
+TURN_SECONDS = 15
+
+
+@shared_task
+def work_on_import(company: str, pk: str) -> None:
+    """A turn for an import; if there is more, it queues up again behind the others."""
+    if import_work.work(Company.objects.get(pk=company), UUID(pk), TURN_SECONDS):
+        work_on_import.apply_async(args=(company, pk), retry=False)
+
+
+@shared_task
+def work_on_imports() -> None:
+    """Find the imports that a nudge was lost for, or that a worker left."""
+    for company, pk in import_work.waiting():
+        work_on_import.apply_async(args=(str(company.pk), str(pk)), retry=False)
 
 
 @shared_task

@@ -80,6 +80,13 @@ def erased_among(company: UUID, emails: Iterable[str]) -> set[str]:
     return {address for address, mark in marks.items() if mark in erased}
 
 
+def known(digests: Collection[str]) -> set[str]:
+    """Those of the marks that somebody who was erased has left. One query for all."""
+    if not digests:
+        return set()
+    return set(Tombstone.objects.filter(digest__in=digests).values_list("digest", flat=True))
+
+
 def erased_without_new_consent(leads: Collection[Lead]) -> set[UUID]:
     """The leads known by what an erased person was known by, and who have not agreed since. One query for all."""
     marks = {lead.pk: digests_of(lead) for lead in leads}

@@ -22,6 +22,17 @@ from crm.views.deals import deals
 from crm.views.exports import deals_export, leads_export
 from crm.views.feed import calendar_feed
 from crm.views.home import home
+from crm.views.imports import (
+    import_check,
+    import_failed,
+    import_page,
+    import_read,
+    import_start,
+    import_stop,
+    import_undo,
+    import_upload,
+    imports,
+)
 from crm.views.install import manifest, offline, service_worker
 from crm.views.lead import (
     lead_archive,
@@ -178,6 +189,15 @@ urlpatterns = [
     path("settings/audit/export/", audit_export, name="settings_audit_export"),
     path("search/", search, name="search"),
     path("search/palette/", palette, name="palette"),
+    path("imports/", imports, name="imports"),
+    path("imports/upload/", import_upload, name="import_upload"),
+    path("imports/<uuid:pk>/", import_page, name="import_page"),
+    path("imports/<uuid:pk>/read/", import_read, name="import_read"),
+    path("imports/<uuid:pk>/check/", import_check, name="import_check"),
+    path("imports/<uuid:pk>/start/", import_start, name="import_start"),
+    path("imports/<uuid:pk>/stop/", import_stop, name="import_stop"),
+    path("imports/<uuid:pk>/undo/", import_undo, name="import_undo"),
+    path("imports/<uuid:pk>/failed/", import_failed, name="import_failed"),
     path("leads/", leads, name="leads"),
     path("leads/export/", leads_export, name="leads_export"),
     path("leads/bulk/", leads_bulk, name="leads_bulk"),

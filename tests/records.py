@@ -12,6 +12,7 @@ from crm.models import (
     BulkRun,
     Company,
     CustomField,
+    Import,
     LeadType,
     Membership,
     Notification,
@@ -54,7 +55,11 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             SYSTEM,
         )
         Tag.objects.create(company=company, name=CANARY, name_key="canary")
+        batch = Import.objects.create(
+            company=company, file_name=CANARY, headers=[CANARY], mapping=[""], created_by=owner
+        )
         return {
+            "import": batch,
             "lead": lead,
             "deal": deal,
             "organization": lead.organization,

@@ -24,8 +24,9 @@ from django.db.models import Model, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 
-from crm import audit, datamap, signals, tombstones
+from crm import audit, datamap, importing, signals, tombstones
 from crm.actor import SYSTEM, Actor
+from crm.importing import Dialect
 from crm.models import (
     Activity,
     Company,
@@ -33,6 +34,7 @@ from crm.models import (
     DealPerson,
     Erasure,
     IdempotencyRecord,
+    Import,
     Lead,
     Organization,
     SubTask,
@@ -139,6 +141,7 @@ def _erase(lead: Lead, actor: Actor, at: datetime) -> Erasure:
     _forget_organization(organization, words, deals)
     _forget_answers(pk, words)
     _forget_mentions(words)
+    _forget_in_files(words)
     transaction.on_commit(lambda: finish(erasure.company))
     return erasure
 
@@ -307,6 +310,16 @@ def _forget_answers(pk: UUID, words: Words) -> None:
     for needle in words.needles:
         anywhere |= Q(body__icontains=needle)
     IdempotencyRecord.objects.filter(anywhere).update(status_code=404, body=_GONE)
+
+
+def _forget_in_files(words: Words) -> None:
+    """Files that were imported and are still kept: the rows that name the person are emptied, the others stay."""
+    if not words.needles:
+        return
+    for batch in Import.objects.all():
+        if batch.has_file:
+            dialect = Dialect(batch.encoding, batch.delimiter)
+            importing.empty_rows(batch.path, dialect, lambda text: words.blanked(text) != text)
 
 
 def _is_on_its_way(erasure: Erasure) -> bool:

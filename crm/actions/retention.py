@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm import audit, signals
-from crm.actions import erase, merge
+from crm.actions import erase, imports, merge
 from crm.actor import SYSTEM, Actor
 from crm.models import Company, IdempotencyRecord, Lead, Merge, Retention
 from crm.tenancy import company_scope
@@ -30,6 +30,7 @@ class Outlived:
     conversions: int = 0
     answers: int = 0
     merges: int = 0
+    files: int = 0
 
     def __add__(self, other: Outlived) -> Outlived:
         return Outlived(
@@ -37,11 +38,12 @@ class Outlived:
             self.conversions + other.conversions,
             self.answers + other.answers,
             self.merges + other.merges,
+            self.files + other.files,
         )
 
     @property
     def is_something(self) -> bool:
-        return bool(self.leads or self.conversions or self.answers or self.merges)
+        return bool(self.leads or self.conversions or self.answers or self.merges or self.files)
 
 
 def retention_of(company: Company) -> Retention:
@@ -86,6 +88,7 @@ def apply_retention(company: Company, *, dry_run: bool = False, now: datetime | 
             _conversions(company, now - timedelta(days=rules.conversion_days), dry_run=dry_run),
             _answers(now, dry_run=dry_run),
             _merges(company, now, dry_run=dry_run),
+            imports.forget_files(company, now, dry_run=dry_run),
         )
         if found.is_something and not dry_run:
             changes: dict[str, tuple[object, object]] = {
@@ -93,6 +96,7 @@ def apply_retention(company: Company, *, dry_run: bool = False, now: datetime | 
                 "conversions": (0, found.conversions),
                 "answers": (0, found.answers),
                 "merges": (0, found.merges),
+                "files": (0, found.files),
             }
             with transaction.atomic():
                 audit.record(SYSTEM, "retention_run", company=company, changes=changes)

@@ -16,6 +16,7 @@ from crm.models.customfield import (
 )
 from crm.models.deal import Deal, DealPerson, DealQuerySet, DealStageChange
 from crm.models.erasure import Erasure, Tombstone
+from crm.models.imports import Import, ImportOutcome, ImportQuerySet, ImportRow, ImportState, OnMatch
 from crm.models.invitation import Invitation
 from crm.models.lead import (
     Consent,
@@ -69,6 +70,11 @@ __all__ = [
     "Erasure",
     "Found",
     "IdempotencyRecord",
+    "Import",
+    "ImportOutcome",
+    "ImportQuerySet",
+    "ImportRow",
+    "ImportState",
     "Invitation",
     "Lead",
     "LeadEmail",
@@ -84,6 +90,7 @@ __all__ = [
     "Merge",
     "Notification",
     "NotificationQuerySet",
+    "OnMatch",
     "Organization",
     "OrganizationQuerySet",
     "Pipeline",

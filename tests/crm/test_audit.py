@@ -243,6 +243,8 @@ TESTED_IN: dict[str, str] = {
     "recovery_code_used": "tests/crm/test_audit.py",
     "login_connected": "tests/crm/test_audit.py",
     "login_disconnected": "tests/crm/test_audit.py",
+    "import_started": "tests/crm/actions/test_imports.py",
+    "import_undone": "tests/crm/actions/test_imports.py",
     "leads_exported": "tests/crm/test_exporting.py",
     "deals_exported": "tests/crm/api/test_exports.py",
     "leads_merged": "tests/crm/actions/test_merge.py",
