@@ -74,8 +74,8 @@ class ActivitySerializer(StrictSerializer):
     """A line of a timeline. `old` and `new` are what a reader sees; `actor` is whoever did it."""
 
     id = serializers.UUIDField(read_only=True)
-    lead = Record("lead", "leads", read_only=True)
-    deal = Record("deal", "deals", read_only=True)
+    lead = Record("lead", "leads", read_only=True, allow_null=True)
+    deal = Record("deal", "deals", read_only=True, allow_null=True)
     kind = serializers.ChoiceField(choices=ActivityKind.choices, read_only=True)
     actor = serializers.SerializerMethodField()
     field = serializers.CharField(read_only=True)
@@ -83,7 +83,7 @@ class ActivitySerializer(StrictSerializer):
     new = serializers.CharField(read_only=True)
     text = serializers.CharField(read_only=True)
     at = Moment(read_only=True)
-    edited_at = Moment(read_only=True)
+    edited_at = Moment(read_only=True, allow_null=True)
 
     def get_actor(self, activity: Activity) -> str:
         """The e-mail of the member, or what did it."""

@@ -48,7 +48,7 @@ def test_everything_said_of_a_deal_comes_back(api: Api, lead: Lead) -> None:
     assert {name: shown[name] for name in said} == said
     rest = {"status": "open", "won_at": None, "lost_at": None, "close_reason": ""}
     assert {name: shown[name] for name in rest} == rest
-    assert set(shown) - set(said) - set(rest) == {"id", "created_at", "updated_at"}
+    assert set(shown) - set(said) - set(rest) == {"id", "custom", "created_at", "updated_at"}
     assert api.get(f"deals/{shown['id']}/").json() == shown
 
 

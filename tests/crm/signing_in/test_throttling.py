@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import statistics
 import time
 
 import pytest
@@ -96,7 +95,8 @@ def test_unknown_people_wait_as_long(owner: User, settings: object) -> None:
         return time.process_time() - start
 
     times = [(seconds(owner.email, n), seconds("eve@acme.test", n + 100)) for n in range(9)]
-    known, unknown = (statistics.median(column) for column in zip(*times, strict=True))
+    # The quickest of each: whatever else the machine does only adds to the others.
+    known, unknown = map(min, zip(*times, strict=True))
     assert unknown == pytest.approx(known, rel=0.2)
 
 
