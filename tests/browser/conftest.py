@@ -16,6 +16,8 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route
 from tests.chaos.running import Installation, installation, wait_for
 from tests.plugins.chromium import ARGUMENTS, find_chromium
 
+# What Playwright writes where it keeps a page from having one.
+WORKER_IS_BLOCKED = "Service Worker registration blocked by Playwright"
 _LOGIN = re.compile(r"Sign in as (\S+) with the password (\S+)")
 
 
@@ -67,7 +69,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
             route.continue_()
 
     def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and message.text != WORKER_IS_BLOCKED:
             complaints.append(message.text)
 
     context.route("**/*", guard)
