@@ -56,6 +56,12 @@ class TaskQuerySet(TenantQuerySet["Task"]):
             F("due_on").asc(nulls_last=True), F("due_time").asc(nulls_last=True), "priority", "pk"
         )
 
+    def of_a_day(self) -> TaskQuerySet:
+        """Those of one day: open ones by the clock, then what is done."""
+        return self.order_by(
+            F("done_at").asc(nulls_first=True), F("due_time").asc(nulls_last=True), "priority", "pk"
+        )
+
     def for_list(self) -> TaskQuerySet:
         """With everything a list row shows, in a fixed number of queries."""
         return self.select_related("lead", "deal", "done_by").prefetch_related(

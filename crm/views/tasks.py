@@ -37,6 +37,7 @@ DUE: Final = {
     "later": "Later",
     "none": "No date",
 }
+_GROUPS: Final = {**DUE, "done": "Done"}
 PRIORITIES: Final = {"high": Priority.HIGH, "normal": Priority.NORMAL, "low": Priority.LOW}
 NOBODY: Final = "nobody"
 WEEK: Final = dt.timedelta(days=7)
@@ -145,10 +146,7 @@ def _day(text: str) -> dt.date | None:
 
 def matching_tasks(principal: Principal, filters: TaskFilters, now: dt.datetime) -> TaskQuerySet:
     """The tasks that the filters ask for, in order."""
-    tasks = principal.tasks()
-    if filters.view == "mine":
-        tasks = tasks.assigned_to(principal.user)
-    tasks = tasks.done() if filters.view == "done" else tasks.open()
+    tasks = _of_view(principal, filters)
     if filters.due:
         tasks = tasks.filter(_due(filters.due, now))
     if filters.day:
@@ -161,7 +159,19 @@ def matching_tasks(principal: Principal, filters: TaskFilters, now: dt.datetime)
         tasks = tasks.filter(assignees=None)
     for word in filters.search.split():
         tasks = tasks.filter(title__icontains=word)
-    return tasks.order_by("-done_at", "-pk") if filters.view == "done" else tasks.soonest()
+    if filters.view == "done":
+        return tasks.order_by("-done_at", "-pk")
+    return tasks.of_a_day() if filters.day else tasks.soonest()
+
+
+def _of_view(principal: Principal, filters: TaskFilters) -> TaskQuerySet:
+    tasks = principal.tasks()
+    if filters.view == "done":
+        return tasks.done()
+    if filters.view == "mine":
+        tasks = tasks.assigned_to(principal.user)
+    # A day shows what the calendar shows of it, done or not.
+    return tasks if filters.day else tasks.open()
 
 
 def _due(due: str, now: dt.datetime) -> Q:
@@ -234,11 +244,13 @@ def _groups(rows: list[TaskRow], filters: TaskFilters, now: dt.datetime) -> Iter
             yield Group("done", "Done", tuple(rows))
         return
     for key, found in groupby(rows, key=lambda row: _group_of(row, now)):
-        yield Group(key, DUE[key], tuple(found))
+        yield Group(key, _GROUPS[key], tuple(found))
 
 
 def _group_of(row: TaskRow, now: dt.datetime) -> str:
     day = row.task.due_on
+    if row.task.is_done:
+        return "done"
     if day is None:
         return "none"
     if row.is_late:

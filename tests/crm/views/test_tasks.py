@@ -208,6 +208,17 @@ def test_the_calendar_shows_a_month(alice: Browser, company: Company, owner: Use
     assert fifth == 5
 
 
+def test_a_day_of_the_calendar_opens_what_is_done_as_well(
+    alice: Browser, company: Company, owner: User
+) -> None:
+    day = dt.date(2026, 2, 5)
+    tasks.finish_task(made(company, owner, title="Finished", due_on=day), SHELL)
+    made(company, owner, title="Open", due_on=day)
+    page = alice.get("tasks", query="?view=mine&day=2026-02-05")
+    groups = [(group.label, [row.task.title for row in group.rows]) for group in page.context["groups"]]
+    assert groups == [("Overdue", ["Open"]), ("Done", ["Finished"])]
+
+
 @pytest.mark.parametrize("month", ["", "2026", "2026-13", "9999-12", "0001-01", "1990-01", "2199-12", "%00"])
 def test_any_month_has_a_page(alice: Browser, month: str) -> None:
     assert alice.get("tasks_calendar", query=f"?month={month}").status_code == 200
