@@ -2,7 +2,7 @@
 // what the page itself offers comes first, and is pressed where it stands. So only what is permitted appears.
 const palette = document.getElementById("palette");
 const input = palette?.querySelector("input");
-const found = palette?.querySelector("[role='listbox']");
+const found = palette?.querySelector(".results");
 const count = palette?.querySelector("[data-count]");
 let own = [];
 
@@ -104,7 +104,9 @@ found?.addEventListener("pointermove", (event) => {
 document.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target !== found) return;
   const group = ownGroup();
-  if (group) found.prepend(group);
+  const list = found.querySelector("[role='listbox']");
+  if (group) list.prepend(group);
+  list.hidden = !list.childElementCount;
   const lines = options();
   lines.forEach((line, place) => (line.id = `palette-option-${place}`));
   count.textContent = input.value.trim() ? `${lines.length} found` : "";

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Demo, sign_in
+from tests.browser.conftest import Demo, check_axe, sign_in
 
 pytestmark = pytest.mark.browser
 OPTION = "#palette [role='option']"
@@ -53,6 +53,20 @@ def test_a_record_s_own_actions_come_first_and_are_pressed(signed_in: Page, demo
     expect(signed_in.locator(OPTION).first).to_have_text("Edit")
     signed_in.keyboard.press("Enter")
     signed_in.wait_for_url("**/edit/")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("text", ["", "fjord", "zzzzzz"])
+def test_the_palette_is_accessible(signed_in: Page, scheme: str, text: str) -> None:
+    signed_in.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+    signed_in.keyboard.press("/")
+    signed_in.keyboard.type(text)
+    asked = f"/search/palette/?q={text}"
+    signed_in.wait_for_function(
+        "asked => performance.getEntriesByName(location.origin + asked).length", arg=asked
+    )
+    signed_in.wait_for_timeout(300)
+    check_axe(signed_in)
 
 
 def test_keys_do_nothing_while_one_types(signed_in: Page, demo: Demo) -> None:
