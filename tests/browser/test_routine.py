@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Demo, check_axe
+from tests.browser.conftest import Demo, check_axe, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -39,3 +39,20 @@ def test_the_bell_by_keyboard(signed_in: Page, demo: Demo) -> None:
     signed_in.keyboard.press("n")
     signed_in.wait_for_url("**/notifications/")
     check_axe(signed_in)
+
+
+def test_a_stage_s_task_and_the_calendar_without_javascript(browser: Browser, demo: Demo) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    sign_in(page, demo.url, demo.email, demo.password)
+    page.goto(f"{demo.url}/settings/automations/")
+    page.get_by_label("Stage", exact=True).select_option(label="Sales: Proposal")
+    page.get_by_label("Task", exact=True).fill("Send it from Chromium")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_role("button", name="Remove: Send it from Chromium").click()
+    page.goto(f"{demo.url}/settings/you/")
+    page.get_by_role("button", name="Make an address").click()
+    expect(page.locator("#feed-link")).to_contain_text(".ics")
+    page.get_by_role("button", name="End the address").click()
+    expect(page.get_by_role("button", name="Make an address")).to_be_visible()
+    context.close()

@@ -98,7 +98,7 @@ def add_lead(page: Page, url: str) -> None:
     page.goto(f"{url}/leads/new/")
     page.get_by_label("First name").fill("John")
     page.get_by_label("Last name").fill("Canarius")
-    page.get_by_label("E-mail").fill("John@Example.com")
+    page.get_by_label("E-mail", exact=True).fill("John@Example.com")
     page.get_by_label("Source").fill("Web form")
     page.get_by_role("button", name="Add lead").click()
     expect(page.get_by_role("heading", name="John Canarius")).to_be_visible()

@@ -37,8 +37,10 @@ LOOK = """() => {
         found.push(element.tagName + ' ' + name + '=' + value.slice(0, 60));
     }
   }
-  for (const tag of ['iframe', 'object', 'embed', 'marquee', 'math', 'base', 'video', 'audio', 'style'])
+  for (const tag of ['iframe', 'object', 'embed', 'marquee', 'math', 'base', 'video', 'audio'])
     if (document.querySelector(tag)) found.push(tag);
+  for (const style of document.querySelectorAll('style'))  // a page that stands alone has one of its own
+    if (style.textContent.includes('xss(')) found.push('style');
   return {ran: window.ran, stopped: window.stopped, found};
 }"""
 # Pages of which there are many and whose answer is known to be a page.

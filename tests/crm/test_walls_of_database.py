@@ -25,6 +25,8 @@ from crm.models import (
     Company,
     Deal,
     DealPerson,
+    Import,
+    ImportRow,
     Lead,
     LeadPhone,
     LeadStatus,
@@ -101,6 +103,10 @@ def _add_work(company: Company, lead: Lead, deal: Deal, user: User) -> None:
     rule = AssignmentRule.objects.create(company=company, lead_type=LeadType.objects.first())
     AssignmentPerson.objects.create(company=company, rule=rule, user=user)
     StageTask.objects.create(company=company, stage=deal.stage, title="Call")
+    batch = Import.objects.create(
+        company=company, file_name="a.csv", encoding="utf-8", delimiter=",", status=lead.status
+    )
+    ImportRow.objects.create(company=company, batch=batch, number=1, outcome="created", lead=lead)
     AutomationEntry.objects.create(company=company, kind="spam", text="Cleaned", lead=lead, deal=deal)
 
 
