@@ -28,7 +28,7 @@ env-dev:
 
 test: check
 	$(PYTEST) $(PARALLEL)
-	$(PYTEST) $(PARALLEL) --db=sqlite --ignore=tests/browser --ignore=tests/chaos
+	$(PYTEST) $(PARALLEL) --db=sqlite -m "not (browser or chaos or own_installation)"
 
 check: env-dev
 	$(VENV) -m ruff check .

@@ -16,7 +16,7 @@ from tests.factories import CompanyFactory, LeadFactory, RuleFactory, connect
 
 COMPANIES, LEADS, WORKERS = 4, 60, 16
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql, pytest.mark.chaos]
 
 
 def company_with_leads() -> Company:

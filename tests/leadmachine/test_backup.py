@@ -16,6 +16,7 @@ import pytest
 
 from leadmachine import backups, env
 
+pytestmark = pytest.mark.own_installation
 KEYS = env.new_field_key()
 OTHER_KEYS = env.new_field_key()
 Manage = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -10,6 +10,8 @@ import pytest
 
 from tests.leadmachine.test_backup import Manage, _installation, _ok, _sqlite, postgres_path
 
+pytestmark = pytest.mark.own_installation
+
 CANARY = "Quetzalcanary"
 
 _ADD = f"""

@@ -264,6 +264,7 @@ def collected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.own_installation
 def test_with_an_https_address_everything_is_https(collected: Path) -> None:
     found = _look(collected, PUBLIC_URL="https://leads.example.com")
     assert found["plain"] == [301, "https://leads.example.com/leads/?q=1"]
@@ -276,6 +277,7 @@ def test_with_an_https_address_everything_is_https(collected: Path) -> None:
         assert morsel == {"secure": True, "httponly": True, "samesite": "Lax", "path": "/", "domain": ""}
 
 
+@pytest.mark.own_installation
 def test_on_this_machine_http_stays_plain(collected: Path, tmp_path: Path) -> None:
     found = _look(
         collected, PUBLIC_URL="http://127.0.0.1:8000", ALLOWED_HOSTS="leads.example.com,127.0.0.1",

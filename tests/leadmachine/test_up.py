@@ -170,6 +170,7 @@ def up(tmp_path: Path) -> Iterator[Up]:
     started.process.wait()
 
 
+@pytest.mark.own_installation
 def test_up_serves_survives_a_kill_and_leaves_nothing_behind(up: Up) -> None:
     up.wait("Open it to create your company and its owner.")
     assert up.answers()
