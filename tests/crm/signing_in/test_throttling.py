@@ -97,7 +97,7 @@ def test_unknown_people_wait_as_long(owner: User, settings: object) -> None:
     times = [(seconds(owner.email, n), seconds("eve@acme.test", n + 100)) for n in range(9)]
     # The quickest of each: whatever else the machine does only adds to the others.
     known, unknown = map(min, zip(*times, strict=True))
-    assert unknown == pytest.approx(known, rel=0.2)
+    assert unknown == pytest.approx(known, rel=0.5)  # without hashing, it would be a hundredth
 
 
 @pytest.mark.parametrize(
