@@ -18,6 +18,8 @@ from tests.plugins.chromium import ARGUMENTS, find_chromium
 
 # What Playwright writes where it keeps a page from having one.
 WORKER_IS_BLOCKED = "Service Worker registration blocked by Playwright"
+# What htmx writes of a request that the page itself gave up, as the palette does when somebody types on.
+GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")
 _LOGIN = re.compile(r"Sign in as (\S+) with the password (\S+)")
 
 
@@ -69,7 +71,8 @@ def page(context: BrowserContext) -> Iterator[Page]:
             route.continue_()
 
     def listen(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and message.text != WORKER_IS_BLOCKED:
+        is_known = message.text == WORKER_IS_BLOCKED or message.text.startswith(GIVEN_UP)
+        if message.type in ("error", "warning") and not is_known:
             complaints.append(message.text)
 
     context.route("**/*", guard)
