@@ -54,6 +54,17 @@ def test_pages_of_a_long_list_know_their_number(company: Company) -> None:
     assert LongPaginator(Lead.objects.order_by("pk"), 2).num_pages == 3
 
 
+def test_the_pages_of_a_long_list_are_those_of_a_short_one(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _leads(company, 7)
+    leads = Lead.objects.for_list().order_by("-last_name", "pk")
+    long = [list(page) for page in LongPaginator(leads, 3)]
+    monkeypatch.setattr(counting, "EXACT", 99)
+    assert long == [list(page) for page in LongPaginator(leads, 3)]
+    assert [len(page) for page in long] == [3, 3, 1]
+
+
 def test_a_fact_about_many_rows_is_kept_and_about_few_is_not(company: Company) -> None:
     answers = iter(range(9))
 
