@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from crm.actor import Actor, Channel
 from crm.models import (
     ApiKey,
+    Attachment,
     Company,
     Deal,
     DealQuerySet,
@@ -30,7 +31,7 @@ from crm.models import (
     TaskQuerySet,
     User,
 )
-from crm.tenancy import every_company
+from crm.tenancy import TenantQuerySet, every_company
 
 SESSION_COMPANY = "company"
 READING = ("GET", "HEAD", "OPTIONS")
@@ -150,6 +151,12 @@ class Principal:
         """The imports this principal may see: agents those they began, all others every one."""
         imports = Import.objects.all()
         return imports if self._sees_all else imports.begun_by(self._user)
+
+    def attachments(self) -> TenantQuerySet[Attachment]:
+        """The files of the records this principal may see."""
+        return Attachment.objects.filter(
+            Q(lead__in=self.leads()) | Q(deal__in=self.deals()) | Q(organization__in=self.organizations())
+        )
 
     def assignees(self) -> QuerySet[User]:
         """Whom this principal may make the owner of a record, by name: agents themselves alone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,8 +11,9 @@ from threading import Timer
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
 
-# The one address that takes files. What comes there is never read as a whole, and by nobody who is not signed in.
+# The addresses that take files. What comes there is never read as a whole, and by nobody who is not signed in.
 UPLOAD = "/imports/upload/"
+_FILES_OF_A_RECORD = re.compile(r"/(?:leads|deals|organizations)/[0-9a-f-]{36}/files/", re.ASCII)
 _AROUND_A_FILE = 64 * 1024
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -21,7 +23,14 @@ def most_bytes(request: HttpRequest) -> int:
     """How long the body of this request may be."""
     if request.path == UPLOAD:
         return int(settings.MAX_IMPORT_BYTES) + _AROUND_A_FILE
+    if takes_file(request):
+        return int(settings.MAX_FILE_BYTES) + _AROUND_A_FILE
     return int(settings.MAX_BODY_BYTES)
+
+
+def takes_file(request: HttpRequest) -> bool:
+    """Whether this address takes a file, so that its body goes to the disk piece by piece."""
+    return request.path == UPLOAD or _FILES_OF_A_RECORD.fullmatch(request.path) is not None
 
 
 def take_body_in_time(get_response: GetResponse) -> GetResponse:
@@ -36,7 +45,7 @@ def take_body_in_time(get_response: GetResponse) -> GetResponse:
         connection = request.META.get("gunicorn.socket")
         if not expected or connection is None:
             return get_response(request)
-        if request.path == UPLOAD:
+        if takes_file(request):
             return _with_deadline(get_response, request, connection)
         timer = Timer(settings.BODY_SECONDS, _end_reading, [connection])
         timer.start()

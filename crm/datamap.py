@@ -123,6 +123,13 @@ register(
     ),
     Table("crm.LeadWebsite", "Their web sites", person="url label", rows=_of_them),
     Table(
+        "crm.Attachment",
+        "Files kept beside them; the bytes are in DATA_DIR/uploads, in backups too, and go with the row",
+        mention="name",
+        staff="actor_label",
+        rows=lambda lead: _of_them(lead) | Q(deal__lead=lead),
+    ),
+    Table(
         "crm.Import",
         "A file of leads that somebody brought; the file is kept for 30 days beside the database, out of backups",
         mention="file_name",

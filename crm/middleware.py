@@ -19,7 +19,7 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 
 def limit_body(get_response: GetResponse) -> GetResponse:
-    """Refuse a body that says it is over 1 MiB or 100 for a file to import, or that does not say how long it is."""
+    """Refuse a body that says it is over 1 MiB (more where files go: crm.bodies), or that says nothing."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         most = most_bytes(request)

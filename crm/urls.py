@@ -21,6 +21,7 @@ from crm.views.deal import (
 from crm.views.deals import deals
 from crm.views.exports import deals_export, leads_export
 from crm.views.feed import calendar_feed
+from crm.views.files import deal_files, file_delete, file_download, lead_files, organization_files
 from crm.views.home import home
 from crm.views.imports import (
     import_check,
@@ -221,6 +222,11 @@ urlpatterns = [
     path("leads/<uuid:pk>/export/", lead_export, name="lead_export"),
     path("leads/<uuid:pk>/merge/", lead_merge, name="lead_merge"),
     path("leads/<uuid:pk>/merge/undo/", lead_unmerge, name="lead_unmerge"),
+    path("leads/<uuid:pk>/files/", lead_files, name="lead_files"),
+    path("deals/<uuid:pk>/files/", deal_files, name="deal_files"),
+    path("organizations/<uuid:pk>/files/", organization_files, name="organization_files"),
+    path("files/<uuid:pk>/", file_download, name="file_download"),
+    path("files/<uuid:pk>/delete/", file_delete, name="file_delete"),
     path("notes/<uuid:pk>/", note, name="note"),
     path("notes/<uuid:pk>/delete/", note_delete, name="note_delete"),
     path("organizations/", organizations, name="organizations"),

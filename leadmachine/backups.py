@@ -16,7 +16,7 @@ import sqlite3
 import subprocess
 import tarfile
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -117,8 +117,14 @@ def _pack(unfinished: Path, dump: Path, manifest: Manifest) -> None:
     with tarfile.open(unfinished, "w:gz") as archive:
         archive.add(page, _MANIFEST)
         archive.add(dump, _DATABASE)
-        if settings.MEDIA_ROOT.is_dir():
-            archive.add(settings.MEDIA_ROOT, _UPLOADS)
+        _pack_uploads(archive)
+
+
+def _pack_uploads(archive: tarfile.TarFile) -> None:
+    """After the dump, so that no row of it lacks its file unless somebody has deleted both since."""
+    for path in sorted(settings.MEDIA_ROOT.rglob("*")):
+        with suppress(FileNotFoundError):  # deleted meanwhile
+            archive.add(path, f"{_UPLOADS}/{path.relative_to(settings.MEDIA_ROOT)}", recursive=False)
 
 
 def _check_fit(manifest: Manifest, without_secrets: bool) -> None:

@@ -225,6 +225,9 @@ BODY_SECONDS = 20
 # A file to be imported; nothing else may be as large, and it is never held in memory.
 MAX_IMPORT_BYTES = 100 * 1024 * 1024
 IMPORT_SECONDS = 600
+# A file beside a lead, deal or organization, and how many of them a record may have.
+MAX_FILE_BYTES = 10 * 1024 * 1024
+MAX_FILES_PER_RECORD = 50
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 DATA_UPLOAD_MAX_NUMBER_FILES = 1

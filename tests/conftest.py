@@ -24,6 +24,12 @@ def quick_passwords(settings: object) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # type: ignore[attr-defined]
 
 
+@pytest.fixture(autouse=True)
+def own_uploads(settings: object, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests leave the files of this checkout alone."""
+    settings.MEDIA_ROOT = tmp_path_factory.getbasetemp() / "uploads"  # type: ignore[attr-defined]
+
+
 @pytest.fixture(autouse=True, scope="session")
 def flushes_empty_the_audit_log() -> Iterator[None]:
     """Tests with transactions of their own end with a flush, which the log refuses; flushing puts it up again."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 from capi.models import Connection, ConversionEvent
-from crm.actions import automations, invitations, tasks, timeline
+from crm.actions import attachments, automations, invitations, tasks, timeline
 from crm.actions.tasks import Step
 from crm.actor import SYSTEM
 from crm.models import (
@@ -64,6 +65,7 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             "deal": deal,
             "organization": lead.organization,
             "activity": timeline.add_note(lead, f"{CANARY} said so", SYSTEM),
+            "attachment": attachments.add_file(lead, f"{CANARY}.txt", BytesIO(CANARY.encode()), SYSTEM),
             "rule": rule,
             "task": task,
             "subtask": task.subtasks.get(),

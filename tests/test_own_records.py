@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from capi.models import ConversionEvent
-from crm.actions import tasks
+from crm.actions import attachments, tasks
 from crm.actions.deals import win_deal
 from crm.actions.timeline import add_note
 from crm.models import Company, Deal, Lead, User
@@ -48,6 +49,7 @@ def theirs(company: Company, owner: User, sandbox: object) -> dict[str, Any]:
         "event": ConversionEvent.objects.get(lead=lead),
         "task": task,
         "step": task.subtasks.get(),
+        "file": attachments.add_file(lead, f"{SECRET}.txt", BytesIO(SECRET.encode()), SHELL),
     }
 
 
@@ -155,7 +157,7 @@ def test_who_sees_all_reads_of_that_deal(
     assert f"{SECRET} signed" in page
 
 
-ABOUT_RECORDS = ("lead", "deal", "task", "linkedin_preview", "linkedin_send_now", "linkedin_event")
+ABOUT_RECORDS = ("lead", "deal", "task", "file_", "linkedin_preview", "linkedin_send_now", "linkedin_event")
 
 
 @pytest.mark.parametrize(
@@ -170,6 +172,8 @@ ABOUT_RECORDS = ("lead", "deal", "task", "linkedin_preview", "linkedin_send_now"
 )
 def test_no_address_of_others_opens(bob: Client, theirs: dict[str, Any], route: str, name: str) -> None:
     noun = "deal" if "deal" in name else "event" if "event" in name or "send" in name else "lead"
+    if name.startswith("file_"):
+        noun = "file"
     if "task" in name:
         noun = "step" if name == "task_step" else "task"
     pk = theirs[noun].pk

@@ -4,7 +4,8 @@ The transaction of the request does all of that, and cancels what waits for Link
 in that moment cannot be stopped: the erasure is *completed* when its answer is there or its lease has ended. From
 then on no request about the person starts.
 
-Kept are the company's own facts: deals with stage and amount, and conversion events with ids and counts.
+Kept are the company's own facts: deals with stage and amount, and conversion events with ids and counts. Files cannot
+be blanked, so those of the person's own deals go with theirs; where they are one of several people, the files stay.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from crm.actor import SYSTEM, Actor
 from crm.importing import Dialect
 from crm.models import (
     Activity,
+    Attachment,
     Company,
     Deal,
     DealPerson,
@@ -141,6 +143,7 @@ def _erase(lead: Lead, actor: Actor, at: datetime) -> Erasure:
     _forget_organization(organization, words, deals)
     _forget_answers(pk, words)
     _forget_mentions(words)
+    _forget_file_names(words)
     _forget_in_files(words)
     transaction.on_commit(lambda: finish(erasure.company))
     return erasure
@@ -242,6 +245,8 @@ def _forget_deals(lead: Lead, words: Words) -> list[UUID]:
     timeline = Activity.objects.filter(deal__in=deals)
     told = (ActivityKind.NOTE, ActivityKind.CALL, ActivityKind.MEETING, ActivityKind.EMAIL)
     timeline.filter(lead=lead, kind__in=told).update(text=ERASED)
+    timeline.filter(lead=lead, kind=ActivityKind.FILE).update(new=ERASED)
+    Attachment.objects.filter(deal__lead=lead).delete()
     timeline.filter(field__in=("people", "lead")).update(old="", new="")
     _blank(timeline, Activity, words, with_names=True)
     # Lines about a deal hang on its person, too; the line outlives them.
@@ -273,6 +278,19 @@ def _forget_mentions(words: Words) -> None:
                 anywhere |= Q(**{f"as_text_{field}__icontains": json.dumps(needle)[1:-1]})
         texts = {f"as_text_{field}": Cast(field, TextField()) for field in fields}
         _blank(model._default_manager.alias(**texts).filter(anywhere), model, words)
+
+
+def _forget_file_names(words: Words) -> None:
+    """A file's name joins words by whatever is no blank: Contract_Annika-Sorensen.pdf."""
+    joined = [re.sub(r"\W+", "", needle) for needle in words.needles]
+    needles = [word.lower() for word in joined if len(word) >= _SHORTEST_NEEDLE]
+    if not needles:
+        return
+    files = Activity.objects.filter(kind=ActivityKind.FILE)
+    for rows, field in ((Attachment.objects.all(), "name"), (files, "new")):
+        for pk, name in rows.order_by("pk").values_list("pk", field).iterator(chunk_size=2000):
+            if any(needle in re.sub(r"[\W_]+", "", name.lower()) for needle in needles):
+                rows.filter(pk=pk).update(**{field: ERASED})
 
 
 def _blank(rows: QuerySet[Model], model: type[Model], words: Words, *, with_names: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from crm import audit, importing, workbooks
+from crm import audit, importing, uploads, workbooks
 from crm.access import Principal
 from crm.actions.owners import check_owner
 from crm.actor import Actor
@@ -24,7 +23,6 @@ from crm.models import Company, Import, ImportRow, ImportState, LeadStatus, OnMa
 from crm.models.imports import WORKING
 
 KEPT_FOR = timedelta(days=30)
-_CHUNK = 256 * 1024
 _IDENTITY = frozenset(("first_name", "last_name", "full_name", "email", "organization", "external_id"))
 # Tried in this order where the sample at the beginning said nothing of a letter further down.
 _FALLBACKS = ("cp1252", "latin-1")
@@ -48,13 +46,12 @@ def upload(principal: Principal, actor: Actor, name: str, content: IO[bytes]) ->
     """Keep a file and read it once. Raises Unreadable, with a sentence, for what cannot be imported at all."""
     batch = Import(
         company=principal.company,
-        file_name=_shown_name(name),
+        file_name=uploads.shown_name(name),
         created_by=actor.user,
         actor_label=actor.label,
         own_only=not principal.may_assign(None),
         source="",
     )
-    batch.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = batch.path.with_suffix(".part")
     try:
         _keep(part, content)
@@ -75,23 +72,13 @@ def upload(principal: Principal, actor: Actor, name: str, content: IO[bytes]) ->
     return batch
 
 
-def _shown_name(name: str) -> str:
-    """The name as it is shown; nothing on the disk is called so."""
-    base = name.replace("\\", "/").rpartition("/")[2]
-    clean = "".join(character for character in base if character.isprintable())[:200].strip()
-    return clean or "Unnamed file"
-
-
 def _keep(path: Path, content: IO[bytes]) -> None:
-    size = 0
-    with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-        while piece := content.read(_CHUNK):
-            size += len(piece)
-            if size > settings.MAX_IMPORT_BYTES:
-                raise Unreadable(
-                    f"The file is larger than {settings.MAX_IMPORT_BYTES // 2**20} MiB. Cut it into parts."
-                )
-            file.write(piece)
+    try:
+        uploads.keep(path, content, settings.MAX_IMPORT_BYTES)
+    except uploads.TooLarge as error:
+        raise Unreadable(
+            f"The file is larger than {settings.MAX_IMPORT_BYTES // 2**20} MiB. Cut it into parts."
+        ) from error
 
 
 def _inspect_text(path: Path) -> Table:

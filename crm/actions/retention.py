@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm import audit, signals
-from crm.actions import erase, imports, merge
+from crm.actions import attachments, erase, imports, merge
 from crm.actor import SYSTEM, Actor
 from crm.models import Company, IdempotencyRecord, Lead, Merge, Retention
 from crm.tenancy import company_scope
@@ -88,7 +88,8 @@ def apply_retention(company: Company, *, dry_run: bool = False, now: datetime | 
             _conversions(company, now - timedelta(days=rules.conversion_days), dry_run=dry_run),
             _answers(now, dry_run=dry_run),
             _merges(company, now, dry_run=dry_run),
-            imports.forget_files(company, now, dry_run=dry_run),
+            imports.forget_files(company, now, dry_run=dry_run)
+            + attachments.sweep(company, now, dry_run=dry_run),
         )
         if found.is_something and not dry_run:
             changes: dict[str, tuple[object, object]] = {

@@ -2,6 +2,7 @@
 
 from crm.models.activity import Activity, Mention
 from crm.models.apikey import ApiKey, IdempotencyRecord
+from crm.models.attachment import Attachment
 from crm.models.audit import AuditEntry
 from crm.models.automation import AssignmentPerson, AssignmentRule, AutomationEntry, Automations, StageTask
 from crm.models.bulk import BulkRow, BulkRun, BulkState, BulkVerb, RowOutcome
@@ -48,6 +49,7 @@ __all__ = [
     "ApiKey",
     "AssignmentPerson",
     "AssignmentRule",
+    "Attachment",
     "AuditEntry",
     "AutomationEntry",
     "Automations",

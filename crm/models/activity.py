@@ -27,6 +27,7 @@ class ActivityKind(models.TextChoices):
     MERGED = "merged", "Merged"
     UNMERGED = "unmerged", "Merge undone"
     RESTORED = "restored", "Restored"
+    FILE = "file", "File"
 
 
 class Activity(TenantModel):

@@ -28,6 +28,7 @@ from crm.toasts import render_toast, show_toast
 from crm.views.bulk import archive_one
 from crm.views.custom import customs_of
 from crm.views.deals import board_context, next_step_of
+from crm.views.files import files_of
 from crm.views.page import (
     PageRequest,
     Refusal,
@@ -77,6 +78,7 @@ def _page(request: PageRequest, deal: Deal, note: NoteForm, status: int = 200) -
         "note_url": reverse("deal_note", args=[deal.pk]),
         "timeline": timeline_of_deal(principal, deal, Asked.by(request)),
         "tasks": tasks_of_deal(principal, deal),
+        "files": files_of(principal, deal),
         "panels": drawn(request, (give(principal, deal) for give in panels.deal_panels)),
         "may_delete": principal.can(Ability.DELETE),
     }

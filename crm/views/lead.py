@@ -31,6 +31,7 @@ from crm.views.bulk import archive_one
 from crm.views.columns import LEAD_COLUMNS, shown_columns
 from crm.views.custom import customs_of
 from crm.views.deals import Card, cards_of
+from crm.views.files import files_of
 from crm.views.leads import rows_of, with_columns
 from crm.views.page import (
     PageRequest,
@@ -85,6 +86,7 @@ def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -
         "timeline": timeline_of_lead(principal, lead, Asked.by(request)),
         "deals": _deals_of(principal, lead),
         "tasks": tasks_of_lead(principal, lead),
+        "files": files_of(principal, lead),
         "panels": drawn(request, (give(principal, lead) for give in panels.lead_panels)),
         "owners": list(principal.assignees()),
         "may_hand_over": principal.may_assign(None),

@@ -22,6 +22,7 @@ from crm.forms import SentenceForm, show_refusal
 from crm.models import Lead, Organization
 from crm.search import search_organizations
 from crm.views.deals import cards_of
+from crm.views.files import files_of
 from crm.views.page import PageRequest, done, link_with, member_page
 from crm.views.timeline import Asked, timeline_of_organization
 
@@ -106,6 +107,7 @@ def organization(request: PageRequest, pk: UUID) -> HttpResponse:
         "people": shown[:MOST_PEOPLE],
         "has_more": len(shown) > MOST_PEOPLE,
         "deals": cards_of(list(deals.for_list()[:MOST_PEOPLE])),
+        "files": files_of(principal, firm),
         "timeline": timeline_of_organization(principal, firm, Asked.by(request)),
     }
     return render(request, "crm/organization.html", context)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse, JsonResponse
+from django.http import FileResponse, Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
@@ -54,9 +54,15 @@ def lead_erase(request: PageRequest, pk: UUID) -> HttpResponse:
 @require_POST
 @member_page
 def lead_export(request: PageRequest, pk: UUID) -> HttpResponse:
-    """Everything there is about the person, as a file."""
+    """Everything there is about the person as JSON; with the files kept beside them, where there are any, as ZIP."""
     lead = _lead(request, pk)
     found = personal_export.export_lead(lead, actor_of(request))
+    if files := personal_export.files_of(lead):
+        archive = personal_export.as_archive(found, files)
+        name = f"lead-{lead.pk}.zip"
+        return FileResponse(  # type: ignore[return-value]  # the stubs keep streamed answers apart
+            archive, as_attachment=True, filename=name, content_type="application/zip"
+        )
     answer = JsonResponse(found, encoder=personal_export.JSONEncoder, json_dumps_params={"indent": 1})
     answer.headers["Content-Disposition"] = f'attachment; filename="lead-{lead.pk}.json"'
     return answer

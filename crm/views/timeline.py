@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from crm import panels
 from crm.access import Principal
@@ -44,10 +45,15 @@ ICONS: Final[dict[str, str]] = {
     ActivityKind.MERGED: "user-plus",
     ActivityKind.UNMERGED: "arrow-uturn-left",
     ActivityKind.RESTORED: "arrow-uturn-left",
+    ActivityKind.FILE: "paper-clip",
 }
 SAID: Final[dict[str, str]] = {
     ActivityKind.ARCHIVED: "took it out of the lists",
     ActivityKind.RESTORED: "put it back into the lists",
+}
+OF_A_MERGE: Final[dict[str, str]] = {
+    ActivityKind.MERGED: "merged <b>{}</b> into this lead",
+    ActivityKind.UNMERGED: "undid the merge with <b>{}</b>",
 }
 WRITTEN: Final[dict[str, str]] = {
     ActivityKind.NOTE: "wrote a note",
@@ -268,10 +274,10 @@ def _sentence(activity: Activity, subject: Subject) -> SafeString | str:
         return SAID[activity.kind]
     if activity.kind == ActivityKind.TASK:
         return _task(activity, about)
-    if activity.kind == ActivityKind.MERGED:
-        return format_html("merged <b>{}</b> into this lead", activity.old)
-    if activity.kind == ActivityKind.UNMERGED:
-        return format_html("undid the merge with <b>{}</b>", activity.old)
+    if activity.kind == ActivityKind.FILE:
+        return _file(activity, about)
+    if activity.kind in OF_A_MERGE:
+        return format_html(OF_A_MERGE[activity.kind], activity.old)
     return _difference(activity, about)
 
 
@@ -288,6 +294,15 @@ def _task(activity: Activity, about: SafeString | str) -> SafeString:
     if activity.field == "changed":
         return format_html("changed the {} of the task <b>{}</b>{}", activity.old, activity.new, where)
     return format_html("{} the task <b>{}</b>{}", activity.field, activity.new, where)
+
+
+def _file(activity: Activity, about: SafeString | str) -> SafeString | str:
+    name = format_html("<b>{}</b>", activity.new)
+    if activity.field == "deleted":
+        template = _("deleted the file {name} of {record}") if about else _("deleted the file {name}")
+    else:
+        template = _("added the file {name} to {record}") if about else _("added the file {name}")
+    return format_html(template, name=name, record=about)
 
 
 def _difference(activity: Activity, about: SafeString | str) -> SafeString:

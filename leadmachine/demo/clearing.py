@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from django.db.models import Q
 from capi.models import Attempt, ConversionEvent, Delivery
 from crm import audit
 from crm.models import Activity, AuditEntry, Company, Deal, Lead, Membership, Organization, Task, User
+from crm.models.attachment import folder_of
 from crm.tenancy import TenantModel, company_scope, every_company
 from leadmachine.demo import cast
 from leadmachine.demo.loading import remember_loading
@@ -76,6 +78,8 @@ def _remove_company(company: Company) -> None:
     for model in _tenant_models():
         _delete_rows(model._default_manager.filter(company=company))
     _delete_rows(Company.objects.filter(pk=company.pk))
+    folder = folder_of(company.pk)
+    transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 
 def _tenant_models() -> Iterator[type[TenantModel]]:

@@ -19,6 +19,7 @@ from crm.models import (
     Activity,
     AssignmentPerson,
     AssignmentRule,
+    Attachment,
     AutomationEntry,
     BulkRow,
     BulkRun,
@@ -77,6 +78,8 @@ def _rows_of(company: Company) -> dict[str, Any]:
         _add_work(company, lead, deal, UserFactory(company=company))
         double = LeadFactory(company=company, email="")  # one address in the first place each
         Merge.objects.create(company=company, survivor=lead, loser=double, at=lead.created_at)
+        for record in ({"lead": lead}, {"deal": deal}, {"organization": lead.organization}):
+            Attachment.objects.create(company=company, name="plan.pdf", size=1, **record)
         erasure = Erasure.objects.create(company=company, lead_id=uuid4(), requested_at=lead.created_at)
         Tombstone.objects.create(company=company, erasure=erasure, digest="0" * 64)
         attempt = Attempt.objects.create(company=company)
