@@ -41,10 +41,12 @@ from crm.views.page import (
     refused,
     sentence_of,
     status_of,
+    still_in,
 )
 from crm.views.path import Place, Step, Visit, path_of
 from crm.views.task import tasks_of_deal
 from crm.views.timeline import Asked, timeline_of_deal
+from crm.views.walking import walk_of_deal
 
 MOST_PEOPLE: Final = 50
 UNDO_KEY: Final = "z"
@@ -69,6 +71,7 @@ def _page(request: PageRequest, deal: Deal, note: NoteForm, status: int = 200) -
     principal = request.principal
     context = {
         "deal": deal,
+        "walk": walk_of_deal(request, deal),
         "seen_leads": _seen_leads(principal, deal),
         "people": list(deal.people.select_related("lead").prefetch_related("lead__emails")),
         "customs": customs_of(deal),
@@ -181,7 +184,7 @@ def deal_note(request: PageRequest, pk: UUID) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            return redirect(reverse("deal", args=[pk]) + "#timeline")
+            return redirect(still_in(request, reverse("deal", args=[pk])) + "#timeline")
     return _page(request, deal, form, status=422)
 
 

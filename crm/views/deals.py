@@ -28,7 +28,7 @@ from crm.reports import StageTotal, in_words, month_start, stage_totals, sum_up
 from crm.search import search_deals
 from crm.views.columns import DEAL_COLUMNS, shown_columns
 from crm.views.leads import Chip, ordering, page_links
-from crm.views.page import PageRequest, for_htmx, link_with, member_page
+from crm.views.page import PageRequest, for_htmx, into, link_with, member_page
 from crm.views.saved_views import default_url, saved_context, views_of
 
 PAGE_ROWS: Final = 50
@@ -264,7 +264,7 @@ def board_context(request: PageRequest, params: QueryDict) -> dict[str, Any]:
     pipelines, owners = _pipelines(), list(members())
     filters = replace(read_filters(params, pipelines, owners), status="", stage=None, closed="")
     pipeline = filters.pipeline or default_pipeline()
-    on_board = matching_deals(principal, filters).filter(_is_on_board(timezone.localtime()))
+    on_board = matching_deals(principal, filters).filter(is_on_board(timezone.localtime()))
     stages = next(list(each.stages.all()) for each in pipelines if each == pipeline)
     currency = principal.company.currency
     totals = stage_totals(on_board, currency)
@@ -293,7 +293,7 @@ def _pipelines() -> list[Pipeline]:
     return list(Pipeline.objects.prefetch_related("stages"))
 
 
-def _is_on_board(now: dt.datetime) -> Q:
+def is_on_board(now: dt.datetime) -> Q:
     """Open deals, and those closed this month: the board is about what is going on."""
     start = month_start(now)
     return Q(status=StageKind.OPEN) | Q(won_at__gte=start) | Q(lost_at__gte=start)
@@ -408,4 +408,5 @@ def _shared(
         "stepless_url": link_with(params, step="none"),
         "steps": STEPS,
         "params": params,
+        "walk": into(params),
     }

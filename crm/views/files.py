@@ -21,7 +21,7 @@ from crm.actions import attachments as actions
 from crm.actions.attachments import Record
 from crm.errors import Conflict
 from crm.models import Attachment
-from crm.views.page import PageRequest, actor_of, done, member_page, refused
+from crm.views.page import PageRequest, actor_of, done, member_page, refused, still_in
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def organization_files(request: PageRequest, pk: UUID) -> HttpResponse:
 def _add(request: PageRequest, records: QuerySet[Any], pk: UUID) -> HttpResponse:
     record: Record = get_object_or_404(records, pk=pk)
     file = request.FILES.get("file")
-    url = _url_of(record)
+    url = still_in(request, _url_of(record)) + "#files"
     if file is None:
         return refused(request, ValidationError(_("Choose a file first.")), url)
     try:
@@ -121,7 +121,7 @@ def file_delete(request: PageRequest, pk: UUID) -> HttpResponse:
     attachment = _found(request, pk)
     if not actions.may_delete_file(request.principal, attachment):
         raise PermissionDenied
-    url = _url_of(attachment.record)
+    url = _url_of(attachment.record) + "#files"
     if request.method == "POST":
         actions.delete_file(attachment, actor_of(request))
         return done(request, _("%(file)s is deleted.") % {"file": attachment}, url)
@@ -135,4 +135,4 @@ def _found(request: PageRequest, pk: UUID) -> Attachment:
 
 
 def _url_of(record: Record) -> str:
-    return reverse(record._meta.model_name or "", args=[record.pk]) + "#files"
+    return reverse(record._meta.model_name or "", args=[record.pk])

@@ -40,14 +40,17 @@ from crm.views.page import (
     done,
     drawn,
     for_htmx,
+    into,
     member_page,
     query_of,
     refused,
+    still_in,
 )
 from crm.views.path import Place, Step, Visit, path_of
 from crm.views.recently import remember_view
 from crm.views.task import tasks_of_lead
 from crm.views.timeline import Asked, timeline_of_lead
+from crm.views.walking import walk_of_lead
 
 
 def lead_or_404(request: PageRequest, pk: UUID) -> Lead:
@@ -74,6 +77,7 @@ def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -
     principal = request.principal
     context = {
         "lead": lead,
+        "walk": walk_of_lead(request, lead),
         "emails": list(lead.emails.all()),
         "phones": list(lead.phones.all()),
         "websites": list(lead.websites.all()),
@@ -208,6 +212,7 @@ def _row(request: PageRequest, lead: Lead, text: str) -> HttpResponse:
         "statuses": list(LeadStatus.objects.all()),
         "has_badges": bool(panels.lead_badges),
         "list_url": url,
+        "walk": into(query_of(url)),
     }
     answer = render(request, "crm/leads.html#row", context)
     answer.write(render_toast(request, Toast(text), out_of_band=True))
@@ -221,7 +226,8 @@ def lead_owner(request: PageRequest, pk: UUID) -> HttpResponse:
     lead = lead_or_404(request, pk)
     owner = _owner(request.principal, request.POST.get("owner", ""))
     lead = actions.update_lead(lead, {"owner": owner}, actor_of(request))
-    return done(request, f"{lead} belongs to {owner or 'nobody'} now.", reverse("lead", args=[pk]))
+    url = still_in(request, reverse("lead", args=[pk]))
+    return done(request, f"{lead} belongs to {owner or 'nobody'} now.", url)
 
 
 def _owner(principal: Principal, chosen: str) -> User | None:
@@ -253,7 +259,7 @@ def lead_note(request: PageRequest, pk: UUID) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            return redirect(reverse("lead", args=[pk]) + "#timeline")
+            return redirect(still_in(request, reverse("lead", args=[pk])) + "#timeline")
     return _page(request, lead, form, status=422)
 
 
@@ -262,7 +268,7 @@ def lead_note(request: PageRequest, pk: UUID) -> HttpResponse:
 def lead_consent(request: PageRequest, pk: UUID) -> HttpResponse:
     """Write down that the person agreed, or did not."""
     lead = lead_or_404(request, pk)
-    url = reverse("lead", args=[pk])
+    url = still_in(request, reverse("lead", args=[pk]))
     try:
         lead = actions.set_consent(lead, request.POST.get("consent", ""), actor_of(request), source="web")
     except ValidationError as refusal:

@@ -28,7 +28,7 @@ from crm.panels import Badge, LeadFilter
 from crm.reports import UNTOUCHED_AFTER, LeadCounts, lead_counts
 from crm.search import search_leads
 from crm.views.columns import LEAD_COLUMNS, shown_columns
-from crm.views.page import PageRequest, for_htmx, link_with, link_without_value, member_page
+from crm.views.page import PageRequest, for_htmx, into, link_with, link_without_value, member_page
 from crm.views.saved_views import default_url, saved_context, views_of
 
 PAGE_ROWS: Final = 50
@@ -188,6 +188,7 @@ def leads(request: PageRequest) -> HttpResponse:
         "has_badges": bool(panels.lead_badges),
         "statuses": options.statuses,
         "list_url": request.get_full_path(),
+        "walk": into(request.GET),
         "params": request.GET,
         "assignees": list(principal.assignees()),
         "may_hand_over": principal.may_assign(None),

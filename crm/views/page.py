@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Concatenate, ParamSpec, cast
-from urllib.parse import urlsplit
+from typing import Concatenate, Final, ParamSpec, cast
+from urllib.parse import urlencode, urlsplit
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
@@ -26,6 +26,8 @@ from crm.toasts import show_toast
 
 P = ParamSpec("P")
 Refusal = ValidationError | Conflict
+# The parameter of a record's address that holds the query of the list one came from.
+LIST: Final = "in"
 
 
 class PageRequest(HttpRequest):
@@ -73,6 +75,20 @@ def back_to(request: HttpRequest, fallback: str) -> str:
 def query_of(url: str) -> QueryDict:
     """The parameters of an address, as `request.GET` has those of the current one."""
     return QueryDict(urlsplit(url).query)
+
+
+def into(params: QueryDict) -> str:
+    """What a link of a list adds to a record's address, so that one can walk on from there: the list's own query."""
+    kept = params.copy()
+    kept.pop("page", None)
+    return f"?{urlencode({LIST: kept.urlencode()})}"
+
+
+def still_in(request: HttpRequest, url: str) -> str:
+    """The address of a record, with the list from which its page, which sent this request, was reached."""
+    came_from = urlsplit(request.headers.get("Referer", ""))
+    kept = QueryDict(came_from.query).get(LIST) if came_from.path == url else None
+    return url if kept is None else f"{url}?{urlencode({LIST: kept})}"
 
 
 def link_with(params: QueryDict, **changes: str | None) -> str:

@@ -26,6 +26,7 @@ from crm.models import Activity, Deal, Lead, Organization
 from crm.models.activity import ActivityKind
 from crm.panels import TimelineEntry
 from crm.templatetags.ui import OWN_SYMBOLS
+from crm.views.page import LIST
 
 LINES: Final = 60
 PRODUCT: Final = "LeadMachine"
@@ -81,12 +82,15 @@ class Asked:
 
     kind: str = ""
     before: tuple[dt.datetime, UUID] | None = None
+    kept: tuple[tuple[str, str], ...] = ()
+    """What else the page's address says: the list one came from."""
 
     @classmethod
     def by(cls, request: HttpRequest) -> Asked:
         """Read from the address; what nobody has offered is left out."""
         kind = request.GET.get("kind", "")
-        return cls(kind if kind in KINDS else "", _place(request.GET.get("before", "")))
+        kept = ((LIST, request.GET[LIST]),) if LIST in request.GET else ()
+        return cls(kind if kind in KINDS else "", _place(request.GET.get("before", "")), kept)
 
 
 def _place(text: str) -> tuple[dt.datetime, UUID] | None:
@@ -196,18 +200,18 @@ def _merged(
     return Timeline(
         tuple(Day(day, tuple(found)) for day, found in days),
         filters=_filters(asked),
-        older_url=_url(**older) if older else "",
-        newest_url=_url(**kind) if asked.before else "",
+        older_url=_url(asked, **older) if older else "",
+        newest_url=_url(asked, **kind) if asked.before else "",
     )
 
 
 def _filters(asked: Asked) -> tuple[Filter, ...]:
-    kinds = [Filter(label, _url(kind=kind), kind == asked.kind) for kind, (label, _) in KINDS.items()]
-    return (Filter("All", _url(), not asked.kind), *kinds)
+    kinds = [Filter(label, _url(asked, kind=kind), kind == asked.kind) for kind, (label, _) in KINDS.items()]
+    return (Filter("All", _url(asked), not asked.kind), *kinds)
 
 
-def _url(**params: str) -> str:
-    return f"?{urlencode(params)}#timeline"
+def _url(asked: Asked, **params: str) -> str:
+    return f"?{urlencode([*asked.kept, *params.items()])}#timeline"
 
 
 def _line_added(entry: TimelineEntry) -> Line:

@@ -9,7 +9,7 @@ const ACTS = {
   1: () => walk(1),
   "-1": () => walk(-1),
   pick: () => current()?.querySelector(".pick input")?.click(),
-  edit: () => current() && location.assign(`${linkOf(current()).href}edit/`),
+  edit: () => current() && location.assign(new URL("edit/", linkOf(current()).href)),
 };
 
 function walk(by) {

@@ -5,10 +5,13 @@ let typed = [];
 let timer;
 
 const targets = () => [...document.querySelectorAll("[data-keys]")].filter((target) => !target.closest("[hidden], dialog:not([open])"));
+// On many keyboards brackets are written with Alt, and Alt Gr is Ctrl and Alt to the browser.
+const isWritten = (event) => event.altKey && "[]".includes(event.key);
+const isCommand = (event) => event.metaKey || ((event.ctrlKey || event.altKey) && !isWritten(event));
 const isTyping = (target) => target.isContentEditable || target.matches("input:not([type='checkbox'], [type='radio']), textarea, select");
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || isTyping(event.target)) return;
+  if (isCommand(event) || event.isComposing || isTyping(event.target)) return;
   if (document.querySelector("dialog[open]")) return;
   if (event.key === "?") return showList();
   typed = [...typed, event.key.toLowerCase()].slice(-2);
