@@ -49,7 +49,7 @@ from crm.views.leads import leads
 from crm.views.merge import lead_merge, lead_unmerge
 from crm.views.note import note, note_delete
 from crm.views.notifications import notification_open, notifications, notifications_read
-from crm.views.organizations import organization, organization_edit, organizations
+from crm.views.organizations import organization, organization_edit, organization_new, organizations
 from crm.views.privacy import lead_erase, lead_export
 from crm.views.recycle_bin import recycle_bin
 from crm.views.saved_views import view_delete, view_edit, view_new, view_save
@@ -230,6 +230,7 @@ urlpatterns = [
     path("notes/<uuid:pk>/", note, name="note"),
     path("notes/<uuid:pk>/delete/", note_delete, name="note_delete"),
     path("organizations/", organizations, name="organizations"),
+    path("organizations/new/", organization_new, name="organization_new"),
     path("organizations/<uuid:pk>/", organization, name="organization"),
     path("organizations/<uuid:pk>/edit/", organization_edit, name="organization_edit"),
     path("deals/", deals, name="deals"),

@@ -93,6 +93,7 @@ WITHOUT_ID = {
     "api-view-list",
     "deals",
     "organizations",
+    "organization_new",
     "api-organization-list",
     "api-activity-list",
     "deal_new",

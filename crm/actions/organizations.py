@@ -84,6 +84,11 @@ PUBLIC_MAIL_DOMAINS = frozenset(
 )
 
 
+def name_key(name: str) -> str:
+    """What two spellings of one name have in common."""
+    return " ".join(name.split()).lower()[:160]
+
+
 def business_domain(address: str) -> str:
     """The domain of a business address; "" for a public mail provider or no address."""
     domain = address.rpartition("@")[2].lower()
@@ -101,7 +106,7 @@ def find_or_create(
     name = " ".join(name.split())
     if not name:
         return Organization.objects.filter(domain=domain).first() if domain else None
-    known = Organization.objects.filter(name_key=name.lower()[:160])
+    known = Organization.objects.filter(name_key=name_key(name))
     if found := known.first():
         return found
     # One maker of organizations at a time: two leads of one new firm must not make it twice.
@@ -112,7 +117,7 @@ def find_or_create(
     organization = Organization(
         company=company,
         name=name,
-        name_key=name.lower()[:160],
+        name_key=name_key(name),
         domain="" if taken else domain,
         is_sample=is_sample,
     )
@@ -142,9 +147,9 @@ def _saved(organization: Organization, changes: OrganizationChanges) -> Organiza
     Company.objects.select_for_update().get(pk=organization.company_id)
     if "name" in changes:
         organization.name = " ".join(changes["name"].split())
-        organization.name_key = organization.name.lower()[:160]
+        organization.name_key = name_key(organization.name)
     if "domain" in changes:
-        organization.domain = _clean_domain(changes["domain"])
+        organization.domain = clean_domain(changes["domain"])
     if not organization.name:
         raise ValidationError({"name": "Enter the name."}, code="required")
     organization.clean_fields(exclude=["company", "name_key"])
@@ -157,7 +162,7 @@ def _saved(organization: Organization, changes: OrganizationChanges) -> Organiza
     return organization
 
 
-def _clean_domain(text: str) -> str:
+def clean_domain(text: str) -> str:
     """What people paste, an address or a web site, as the domain alone; "" stays empty."""
     host = text.strip().lower().partition("://")[2] or text.strip().lower()
     domain = host.partition("/")[0].rpartition("@")[2].removeprefix("www.").rstrip(".")

@@ -7,6 +7,7 @@ from typing import Final, cast
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext as _
 
 from crm import panels
 from crm.access import Ability, Principal, is_operator, may_open_panel
@@ -15,6 +16,7 @@ from crm.display import initials
 from crm.frame import Account, CompanyChoice, Frame, NavItem, Search
 from crm.models import Membership, Notification
 from crm.tenancy import company_scope, every_company
+from crm.views.organizations import may_add
 from crm.views.saved_views import pinned_views
 from crm.views.settings.menu import SETTINGS, first_url
 
@@ -52,6 +54,7 @@ def _gathered(request: HttpRequest, principal: Principal) -> Frame:
             NavItem("Lead", reverse("lead_new"), "user", keys="n l"),
             NavItem("Deal", reverse("deal_new"), "banknotes", keys="n d"),
             NavItem("Task", reverse("task_new"), "check-circle", keys="n t"),
+            *_new_organization(principal),
         ),
         settings=_settings(principal, request.path),
         unread=unread,
@@ -87,6 +90,12 @@ def _nav(principal: Principal, path: str) -> tuple[NavItem, ...]:
     firms = reverse("organizations")
     last = NavItem("Organizations", firms, "building-office", current=path.startswith(firms), keys="g o")
     return (*ours, *(item for item in theirs if item), last)
+
+
+def _new_organization(principal: Principal) -> tuple[NavItem, ...]:
+    if not may_add(principal):
+        return ()
+    return (NavItem(_("Organization"), reverse("organization_new"), "building-office", keys="n o"),)
 
 
 def _tasks(principal: Principal, path: str) -> NavItem:

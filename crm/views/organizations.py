@@ -8,14 +8,15 @@ from typing import Final, cast
 from uuid import UUID
 
 from django import forms
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from crm.access import Principal
+from crm.access import Ability, Principal
 from crm.actions import organizations as actions
 from crm.actions.organizations import OrganizationChanges
 from crm.forms import SentenceForm, show_refusal
@@ -72,6 +73,7 @@ def organizations(request: PageRequest) -> HttpResponse:
     context = {
         "rows": _rows(principal, shown),
         "search": search,
+        "may_add": may_add(principal),
         "next_url": link_with(request.GET, after=str(shown[-1].pk)) if len(found) > PAGE_ROWS else "",
         "first_url": link_with(request.GET, after=None) if after is not None else "",
     }
@@ -91,6 +93,47 @@ def _rows(principal: Principal, firms: Sequence[Organization]) -> list[Row]:
     deals = principal.deals().open().filter(organization__in=pks).order_by().values_list("organization")
     by_people, by_deals = dict(people.annotate(Count("pk"))), dict(deals.annotate(Count("pk")))
     return [Row(firm, by_people.get(firm.pk, 0), by_deals.get(firm.pk, 0)) for firm in firms]
+
+
+def may_add(principal: Principal) -> bool:
+    """Agents see the firms of their own records alone: one without any would be gone for them as soon as it is made."""
+    return principal.can(Ability.SEE_ALL)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page
+def organization_new(request: PageRequest) -> HttpResponse:
+    """Add a firm by hand; one that is there already is named, with the way to it."""
+    if not may_add(request.principal):
+        raise PermissionDenied
+    form = OrganizationForm(request.POST if request.method == "POST" else None)
+    known: list[Organization] = []
+    if form.is_valid():
+        changes = form.changes()
+        try:
+            firm = actions.create_organization(request.principal.company, changes)
+        except ValidationError as refusal:
+            show_refusal(form, refusal)
+            known = _known_already(changes)
+        else:
+            return done(
+                request,
+                _("%(organization)s is there now.") % {"organization": firm},
+                reverse("organization", args=[firm.pk]),
+            )
+    context = {"form": form, "known": known}
+    return render(request, "crm/organization_form.html", context, status=422 if form.errors else 200)
+
+
+def _known_already(changes: OrganizationChanges) -> list[Organization]:
+    same = Q(name_key=actions.name_key(changes.get("name", "")))
+    try:
+        domain = actions.clean_domain(changes.get("domain", ""))
+    except ValidationError:
+        domain = ""
+    if domain:
+        same |= Q(domain=domain)
+    return list(Organization.objects.filter(same).order_by("name_key", "pk")[:2])
 
 
 @require_safe

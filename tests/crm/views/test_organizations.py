@@ -175,3 +175,55 @@ def test_a_firm_is_found_by_the_domain_but_no_mail_provider(company: Company) ->
     assert LeadFactory(company=company, email="b@gmail.com").organization is None
     with pytest.raises(ValidationError):
         actions.update_organization(first.organization, {"domain": "@gmail.com"})
+
+
+def test_a_firm_is_added_by_hand(alice: Browser) -> None:
+    assert "New organization" in alice.seen("organizations")
+    answer = alice.post("organization_new", name="  Kaldvik  AS ", domain="https://www.kaldvik.no/about")
+    firm = Organization.objects.get()
+    assert (firm.name, firm.domain) == ("Kaldvik AS", "kaldvik.no")
+    assert answer["Location"] == f"/organizations/{firm.pk}/"
+    assert "Kaldvik AS is there now." in alice.seen("organization", firm.pk)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"name": "", "domain": ""}, "Enter the name."),
+        ({"name": "x" * 161, "domain": ""}, "160"),
+        ({"name": "Kaldvik", "domain": "not a domain"}, "Enter a domain such as fjordline.no."),
+        ({"name": "Kaldvik", "domain": "gmail.com"}, "gmail.com is a mail provider"),
+        ({"name": "a\x00b", "domain": ""}, "characters"),
+    ],
+)
+def test_what_is_wrong_with_a_new_firm_stands_at_its_field(
+    company: Company, alice: Browser, fields: dict[str, str], said: str
+) -> None:
+    answer = alice.post("organization_new", **fields)
+    assert answer.status_code == 422
+    assert said in answer.content.decode()
+    assert not Organization.objects.exists()
+
+
+@pytest.mark.parametrize("fields", [{"name": "FJORDLINE"}, {"name": "Other", "domain": "fjord.no"}])
+def test_a_firm_that_is_there_is_named_with_the_way_to_it(
+    alice: Browser, firm: Organization, fields: dict[str, str]
+) -> None:
+    Organization.objects.update(domain="fjord.no")
+    answer = alice.post("organization_new", **{"domain": "", **fields})
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert f'href="/organizations/{firm.pk}/"' in page
+    assert "is there already." in page
+    assert fields["name"] in page, "what was typed is still there"
+    assert Organization.objects.count() == 1
+
+
+def test_an_agent_adds_firms_with_their_leads_alone(bob: Browser) -> None:
+    assert bob.get("organization_new").status_code == 403
+    assert "/organizations/new/" not in bob.seen("organizations")
+
+
+def test_the_palette_offers_a_new_firm(alice: Browser, bob: Browser) -> None:
+    assert "/organizations/new/" in alice.seen("palette", query="?q=new+org")
+    assert "/organizations/new/" not in bob.seen("palette", query="?q=new+org")
