@@ -25,14 +25,7 @@ from crm import audit
 from crm.access import Principal
 from crm.actor import Actor
 from crm.currencies import CURRENCIES
-from crm.models import (
-    DealQuerySet,
-    LeadEmail,
-    LeadPhone,
-    LeadQuerySet,
-    LeadTag,
-    LeadWebsite,
-)
+from crm.models import Deal, Lead, LeadEmail, LeadPhone, LeadTag, LeadWebsite
 from crm.spreadsheets import XLSX_ROWS, csv_lines, write_xlsx
 
 FORMATS: Final = {
@@ -76,14 +69,14 @@ class Export:
 
 
 def export_leads(
-    principal: Principal, actor: Actor, leads: LeadQuerySet, *, kind: str, every_column: bool
+    principal: Principal, actor: Actor, leads: QuerySet[Lead], *, kind: str, every_column: bool
 ) -> Export:
     """These leads in this order. `kind` is csv or xlsx; without `every_column`, the columns of the list."""
     return _export("leads", leads, _chosen(LEAD_COLUMNS, every_column), kind, principal, actor)
 
 
 def export_deals(
-    principal: Principal, actor: Actor, deals: DealQuerySet, *, kind: str, every_column: bool
+    principal: Principal, actor: Actor, deals: QuerySet[Deal], *, kind: str, every_column: bool
 ) -> Export:
     """These deals in this order, as `export_leads`."""
     return _export("deals", deals, _chosen(DEAL_COLUMNS, every_column), kind, principal, actor)

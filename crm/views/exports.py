@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-from django.http import FileResponse, HttpResponse, HttpResponseRedirect
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import FileResponse, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from crm import exporting
 from crm.exporting import Export
 from crm.forms import members
 from crm.frame import Toast
-from crm.models import Pipeline
+from crm.models import Deal, Lead, Pipeline
 from crm.toasts import show_toast
 from crm.views import deals as deal_list
 from crm.views import leads as lead_list
-from crm.views.page import PageRequest, actor_of, back_to, member_page
+from crm.views.bulk import selected_deals, selected_leads
+from crm.views.page import PageRequest, actor_of, back_to, member_page, query_of, refused
 
 
 @require_POST
 @member_page
 def leads_export(request: PageRequest) -> HttpResponse:
-    """The leads that the filters ask for; the filters are those of the list's URL."""
-    principal, asked = request.principal, request.POST
-    filters = lead_list.read_filters(asked, lead_list.lead_options(principal), principal)
-    leads = lead_list.matching_leads(principal, filters)
+    """The leads that the filters ask for, the filters are those of the list's URL; or those that are selected there."""
+    principal = request.principal
+    filters = lead_list.read_filters(_asked(request), lead_list.lead_options(principal), principal)
+    leads: QuerySet[Lead] = lead_list.matching_leads(principal, filters)
     kind = _kind(request)
+    if _is_selection(request):
+        order = lead_list.ordering(lead_list.SORTS, filters.sort)
+        selection = selected_leads(request)
+        if selection.asked == 0:
+            return _nothing(request, reverse("leads"))
+        leads = selection.records.order_by(*order)
     if (most := exporting.most_rows(kind)) and leads.count() > most:
         return _too_many(request, most, reverse("leads"))
     return as_download(
@@ -37,13 +47,18 @@ def leads_export(request: PageRequest) -> HttpResponse:
 @require_POST
 @member_page
 def deals_export(request: PageRequest) -> HttpResponse:
-    """The deals that the filters ask for, as the list shows them; the board shows fewer."""
-    principal, asked = request.principal, request.POST
+    """The deals that the filters ask for, as the list shows them, the board shows fewer; or those that are selected."""
+    principal, asked = request.principal, _asked(request)
     pipelines = list(Pipeline.objects.prefetch_related("stages"))
     filters = deal_list.read_filters(asked, pipelines, list(members()))
     order = lead_list.ordering(deal_list.SORTS, filters.sort)
-    deals = deal_list.matching_deals(principal, filters).order_by(*order)
+    deals: QuerySet[Deal] = deal_list.matching_deals(principal, filters).order_by(*order)
     kind = _kind(request)
+    if _is_selection(request):
+        selection = selected_deals(request)
+        if selection.asked == 0:
+            return _nothing(request, f"{reverse('deals')}?view=list")
+        deals = selection.records.order_by(*order)
     if (most := exporting.most_rows(kind)) and deals.count() > most:
         return _too_many(request, most, reverse("deals"))
     return as_download(
@@ -64,8 +79,22 @@ def as_download(export: Export) -> HttpResponse:
     return response  # type: ignore[return-value]  # the stubs keep streamed answers apart
 
 
+def _is_selection(request: PageRequest) -> bool:
+    """Whether the form is the bar of a selection, whose buttons say `selected` and the kind of file."""
+    return "selected" in request.POST
+
+
+def _asked(request: PageRequest) -> QueryDict:
+    """The parameters of the list: the form repeats them, or names the list's address."""
+    return query_of(back_to(request, "")) if _is_selection(request) else request.POST
+
+
+def _nothing(request: PageRequest, url: str) -> HttpResponse:
+    return refused(request, ValidationError(_("Select rows first.")), back_to(request, url))
+
+
 def _kind(request: PageRequest) -> str:
-    kind = request.POST.get("format", "")
+    kind = request.POST.get("selected") or request.POST.get("format", "")
     return kind if kind in exporting.FORMATS else "csv"
 
 

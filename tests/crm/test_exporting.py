@@ -184,3 +184,52 @@ def test_a_manager_takes_along_everybody_s(
     LeadFactory(company=company, owner=agent)
     mia = browser_of(UserFactory(company=company, role="manager"))
     assert len(records_of(mia.post("leads_export"))) == 1
+
+
+# --- a selection
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_the_selected_leads_are_exported_in_the_order_of_the_list(
+    company: Company, alice: Browser, kind: str
+) -> None:
+    a, b, c = (LeadFactory(company=company, first_name="", last_name=name) for name in "ABC")
+    answer = alice.post("leads_export", selected=kind, lead=[c.pk, a.pk], next="/leads/?sort=name")
+    assert kind in answer["Content-Disposition"]
+    assert [row["Last name"] for row in records_of(answer)] == ["A", "C"]
+    assert b.last_name == "B"
+
+
+def test_all_that_match_the_list_are_exported(company: Company, alice: Browser) -> None:
+    picked = [LeadFactory(company=company, last_name=name, source="Fair") for name in "AB"]
+    LeadFactory(company=company, last_name="C", source="Web")
+    answer = alice.post(
+        "leads_export", selected="csv", all="1", lead=[picked[0].pk], next="/leads/?source=Fair&sort=name"
+    )
+    assert [row["Last name"] for row in records_of(answer)] == ["A", "B"]
+
+
+def test_selected_deals_are_exported_too(company: Company, alice: Browser) -> None:
+    lead = LeadFactory(company=company)
+    one, two, _ = (DealFactory(company=company, lead=lead, title=title) for title in ("One", "Two", "Three"))
+    there = "/deals/?view=list&sort=title"
+    answer = alice.post("deals_export", selected="csv", deal=[two.pk, one.pk], next=there)
+    assert [row["Deal"] for row in records_of(answer)] == ["One", "Two"]
+    answer = alice.post("deals_export", selected="csv", all="1", next=f"{there}&search=T")
+    assert [row["Deal"] for row in records_of(answer)] == ["Three", "Two"]
+
+
+def test_an_empty_selection_is_told(company: Company, alice: Browser) -> None:
+    LeadFactory(company=company)
+    for name, back in (("leads_export", "/leads/?view=all"), ("deals_export", "/deals/?view=list")):
+        answer = alice.post(name, selected="csv", next=back)
+        assert answer["Location"] == back
+        assert "Select rows first." in alice.said()
+
+
+def test_an_agent_s_selection_holds_their_own_records(
+    company: Company, owner: User, agent: User, browser_of: Callable[[User], Browser]
+) -> None:
+    theirs, own = (LeadFactory(company=company, owner=who) for who in (owner, agent))
+    answer = browser_of(agent).post("leads_export", selected="csv", lead=[theirs.pk, own.pk], next="/leads/")
+    assert [row["E-mail"] for row in records_of(answer)] == [own.email]
