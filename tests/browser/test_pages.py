@@ -35,6 +35,7 @@ PAGES = {
     "privacy": "/settings/privacy/",
     "recycle-bin": "/recycle-bin/",
     "organizations": "/organizations/",
+    "organization-new": "/organizations/new/",
     "company": "/settings/company/",
     "statuses": "/settings/statuses/",
     "types": "/settings/types/",
