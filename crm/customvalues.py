@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,6 +27,8 @@ TEXT, LONG_TEXT, NUMBER, DATE, YES_NO, CHOICE, CHOICES, URL = KINDS = (
     "choices",
     "url",
 )
+# What the key of a field follows where it stands among other names: in an address, in the mapping of an import.
+PREFIX: Final = "cf_"
 LONGEST_TEXT: Final = 300
 LONGEST_LONG_TEXT: Final = 5_000
 LONGEST_URL: Final = 500
@@ -103,6 +106,24 @@ def shown(field: Field, value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def cell(value: object) -> str:
+    """A stored value as a table has it, such that `cleaned` reads it back; "" for none."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return "; ".join(str(part) for part in value)
+    # Never as 1e-05, which no form takes.
+    return format(Decimal(repr(value)), "f") if isinstance(value, float) else str(value)
+
+
+def head_of(name: str, taken: Iterable[str]) -> str:
+    """What the column of a field is called in a table; what a column of everybody has is said to be one's own."""
+    known = {each.casefold() for each in taken}
+    return f"{name} (own)" if name.casefold() in known else name
 
 
 def _text(field: Field, raw: object) -> str:

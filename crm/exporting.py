@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -21,11 +22,20 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from crm import audit
+from crm import audit, customvalues
 from crm.access import Principal
 from crm.actor import Actor
 from crm.currencies import CURRENCIES
-from crm.models import Deal, Lead, LeadEmail, LeadPhone, LeadTag, LeadWebsite
+from crm.models import (
+    CustomEntity,
+    Deal,
+    Lead,
+    LeadEmail,
+    LeadPhone,
+    LeadTag,
+    LeadWebsite,
+    custom_fields_of,
+)
 from crm.spreadsheets import XLSX_ROWS, csv_lines, write_xlsx
 
 FORMATS: Final = {
@@ -69,22 +79,57 @@ class Export:
 
 
 def export_leads(
-    principal: Principal, actor: Actor, leads: QuerySet[Lead], *, kind: str, every_column: bool
+    principal: Principal,
+    actor: Actor,
+    leads: QuerySet[Lead],
+    *,
+    kind: str,
+    every_column: bool,
+    own: Collection[str] = (),
 ) -> Export:
-    """These leads in this order. `kind` is csv or xlsx; without `every_column`, the columns of the list."""
-    return _export("leads", leads, _chosen(LEAD_COLUMNS, every_column), kind, principal, actor)
+    """These leads in this order. `kind` is csv or xlsx; without `every_column`, the columns of the list.
+
+    `own` are the keys of the company's own fields that the list shows.
+    """
+    columns = (*LEAD_COLUMNS, *_own_columns(CustomEntity.LEAD, LEAD_COLUMNS, own))
+    return _export("leads", leads, _chosen(columns, every_column), kind, principal, actor)
 
 
 def export_deals(
-    principal: Principal, actor: Actor, deals: QuerySet[Deal], *, kind: str, every_column: bool
+    principal: Principal,
+    actor: Actor,
+    deals: QuerySet[Deal],
+    *,
+    kind: str,
+    every_column: bool,
+    own: Collection[str] = (),
 ) -> Export:
     """These deals in this order, as `export_leads`."""
-    return _export("deals", deals, _chosen(DEAL_COLUMNS, every_column), kind, principal, actor)
+    columns = (*DEAL_COLUMNS, *_own_columns(CustomEntity.DEAL, DEAL_COLUMNS, own))
+    return _export("deals", deals, _chosen(columns, every_column), kind, principal, actor)
 
 
 def most_rows(kind: str) -> int | None:
     """How many records such a file can hold beside its head; None if any number."""
     return XLSX_ROWS - 1 if kind == "xlsx" else None
+
+
+def _own_columns(entity: str, columns: tuple[Column, ...], shown: Collection[str]) -> list[Column]:
+    """A column for each of the company's own fields, called as an import finds it."""
+    taken = [column.label for column in columns]
+    return [
+        Column(
+            customvalues.head_of(field.name, taken),
+            "custom",
+            field.key in shown,
+            shape=partial(_own_cell, field.key),
+        )
+        for field in custom_fields_of(entity)
+    ]
+
+
+def _own_cell(key: str, values: Mapping[str, object]) -> str:
+    return customvalues.cell(values.get(key))
 
 
 def _chosen(columns: tuple[Column, ...], every_column: bool) -> list[Column]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.db.models import Expression, F, Model, QuerySet
+from django.utils.functional import cached_property
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
@@ -14,11 +15,14 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
+from crm import customvalues
 from crm.access import Ability, Principal
 from crm.actor import Actor
 from crm.api import idempotency
 from crm.api.authentication import principal_of
-from crm.api.filters import KnownParameters, Search, StrictFilters
+from crm.api.filters import KnownParameters, OwnFilters, Search, StrictFilters
+from crm.customvalues import PREFIX
+from crm.models import custom_fields_of
 
 
 class CompanyView(APIView):
@@ -75,6 +79,7 @@ class CompanyViewSet(CompanyView, GenericViewSet[Any]):
     orderings: Mapping[str, Expression | F] = {"created_at": F("created_at")}
     default_ordering = "-created_at"
     searched = ""
+    own_entity = ""
 
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):  # the schema is made without any company
@@ -84,6 +89,12 @@ class CompanyViewSet(CompanyView, GenericViewSet[Any]):
     def records(self) -> QuerySet[Any]:
         """The records that the caller may see."""
         raise NotImplementedError
+
+    @cached_property
+    def own_fields(self) -> tuple[customvalues.Field, ...]:
+        """The company's own fields of `own_entity`, asked for only where an address names one."""
+        is_asked = any(name.startswith(PREFIX) for name in self.request.query_params)
+        return tuple(field.values for field in custom_fields_of(self.own_entity)) if is_asked else ()
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
@@ -118,6 +129,7 @@ class CompanyViewSet(CompanyView, GenericViewSet[Any]):
 
 
 SEARCHABLE: list[type[Any]] = [KnownParameters, StrictFilters, Search]
+CUSTOMISED: list[type[Any]] = [KnownParameters, StrictFilters, OwnFilters, Search]
 
 
 class UnknownRoute(CompanyView):

@@ -22,7 +22,7 @@ from crm import search
 from crm.actions import deals as actions
 from crm.actions.deals import DealChanges
 from crm.api import filters
-from crm.api.base import SEARCHABLE, CompanyViewSet
+from crm.api.base import CUSTOMISED, CompanyViewSet
 from crm.api.fields import (
     Amount,
     Currency,
@@ -103,7 +103,8 @@ class DealViewSet(CompanyViewSet):
     model = Deal
     serializer_class = DealSerializer
     filterset_class = DealFilters
-    filter_backends = SEARCHABLE
+    filter_backends = CUSTOMISED
+    own_entity = "deal"
     searched = "Words of the title, the organization or the lead's name."
     # What has no amount or no date comes before all that has one.
     orderings = {

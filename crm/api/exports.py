@@ -21,6 +21,8 @@ from crm.api.fields import StrictSerializer
 from crm.api.filters import LONGEST_SEARCH
 from crm.api.leads import LeadFilters
 from crm.api.texts import printable
+from crm.customfilters import names_of, read_custom
+from crm.models import custom_fields_of
 from crm.views.exports import as_download
 
 _FILTERS: dict[str, Any] = {"leads": LeadFilters, "deals": DealFilters}
@@ -84,7 +86,9 @@ class Exports(CompanyView):
 def _found(view: CompanyView, kind: str, values: dict[str, str]) -> QuerySet[Any]:
     principal = view.principal
     filterset = _FILTERS[kind]
-    unknown = set(values) - set(filterset.base_filters) - {"search"}
+    own = tuple(field.values for field in custom_fields_of(kind.removesuffix("s")))
+    named = {name for field in own for name in names_of(field)}
+    unknown = set(values) - set(filterset.base_filters) - {"search"} - named
     if unknown:
         wrong = [
             ErrorDetail(f"{kind.capitalize()} have no filter {printable(min(unknown))}.", "unknown_filter")
@@ -98,10 +102,13 @@ def _found(view: CompanyView, kind: str, values: dict[str, str]) -> QuerySet[Any
     asked = QueryDict(mutable=True)
     asked.update(values)
     records: Any = principal.leads() if kind == "leads" else principal.deals()
+    custom = read_custom(own, asked)
+    if custom.wrong:
+        raise ValidationError({"filters": [each.sentence for each in custom.wrong]})
     chosen = filterset(asked, queryset=records, request=view.request)
     if not chosen.is_valid():
         sentences = [f"{name}: {sentence}" for name, found in chosen.errors.items() for sentence in found]
         raise ValidationError({"filters": sentences})
     find: Any = search.search_leads if kind == "leads" else search.search_deals
-    found: QuerySet[Any] = find(chosen.qs, text).order_by("-created_at", "-pk")
+    found: QuerySet[Any] = find(custom.narrow(chosen.qs), text).order_by("-created_at", "-pk")
     return found

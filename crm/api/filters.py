@@ -15,8 +15,10 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
+from crm import customvalues
 from crm.api import fields
 from crm.api.texts import printable
+from crm.customfilters import names_of, read_custom
 
 LONGEST_SEARCH = 200
 _OF_EVERY_LIST = {"limit", "cursor", "ordering", "search", "format"}
@@ -28,7 +30,8 @@ class KnownParameters(BaseFilterBackend):
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         filterset: Any = getattr(view, "filterset_class", None)
         known = _OF_EVERY_LIST | set(filterset.base_filters if filterset else ())
-        refuse_parameters(request, known)
+        own: tuple[customvalues.Field, ...] = getattr(view, "own_fields", ())
+        refuse_parameters(request, known | {name for field in own for name in names_of(field)})
         return queryset
 
 
@@ -54,6 +57,19 @@ class StrictFilters(DjangoFilterBackend):
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return filtered
+
+
+class OwnFilters(BaseFilterBackend):
+    """`?cf_<key>=`: the company's own fields of the view's `own_entity`. Choices are apart by commas."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
+        custom = read_custom(view.own_fields, request.query_params)
+        if custom.wrong:
+            raise ValidationError(
+                {each.name: [ErrorDetail(each.sentence, "invalid")] for each in custom.wrong}
+            )
+        found: QuerySet[Any] = custom.narrow(queryset)
+        return found
 
 
 class Search(BaseFilterBackend):

@@ -24,7 +24,7 @@ from crm.actions import leads as actions
 from crm.actions import merge as merging
 from crm.actions.leads import EmailEntry, LeadChanges, PhoneEntry
 from crm.api import filters
-from crm.api.base import SEARCHABLE, CompanyViewSet
+from crm.api.base import CUSTOMISED, CompanyViewSet
 from crm.api.fields import (
     CustomValues,
     Key,
@@ -217,7 +217,8 @@ class LeadViewSet(CompanyViewSet):
     model = Lead
     serializer_class = LeadSerializer
     filterset_class = LeadFilters
-    filter_backends = SEARCHABLE
+    filter_backends = CUSTOMISED
+    own_entity = "lead"
     searched = "Words of the name, organization, an e-mail address or a phone number."
     orderings = {
         name: F(name)

@@ -13,7 +13,6 @@ from crm.models.customfield import (
     CustomField,
     CustomKind,
     custom_fields_of,
-    having_custom,
 )
 from crm.models.deal import Deal, DealPerson, DealQuerySet, DealStageChange
 from crm.models.erasure import Erasure, Tombstone
@@ -115,5 +114,4 @@ __all__ = [
     "Tombstone",
     "User",
     "custom_fields_of",
-    "having_custom",
 ]

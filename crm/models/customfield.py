@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
-from django.db import connection, models
-from django.db.models import Q
-from django.db.models.fields.json import KeyTransform
+from django.db import models
 
 from crm import customvalues
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
-
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
 
 
 class CustomEntity(models.TextChoices):
@@ -71,16 +65,3 @@ class CustomField(TenantModel):
 def custom_fields_of(entity: str) -> tuple[CustomField, ...]:
     """The custom fields of `lead`, `deal` or `organization` in their order, of the company whose scope is open."""
     return tuple(CustomField.objects.filter(entity=entity))
-
-
-def having_custom(rows: QuerySet[Any], field: CustomField, value: customvalues.Value) -> QuerySet[Any]:
-    """Those of `rows` whose field has exactly this value; of several choices, this one among them."""
-    wanted = [value] if field.kind == CustomKind.CHOICES and not isinstance(value, list) else value
-    if connection.vendor == "postgresql":  # by the GIN index
-        return rows.filter(custom__contains={field.key: wanted})
-    # Not custom__<key>: a key such as `contains` would be read as a question. SQLite has no containment.
-    rows = rows.alias(custom_value=KeyTransform(field.key, "custom"))
-    if field.kind == CustomKind.CHOICES:
-        words = wanted if isinstance(wanted, list) else []
-        return rows.filter(*(Q(custom_value__icontains=json.dumps(word)) for word in words))
-    return rows.filter(custom_value=wanted)

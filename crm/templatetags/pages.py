@@ -10,10 +10,12 @@ from django.http import HttpRequest
 from django.http.request import split_domain_port
 from django.utils.safestring import SafeString
 
+from crm import customvalues
 from crm.display import COLOURS
-from crm.models import LeadStatus
+from crm.models import Deal, Lead, LeadStatus, Organization
 from crm.sign_in_with import Service, Waiting, services, waiting
 from crm.templatetags.ui import component, status_shape
+from crm.views.columns import Column
 from crm.views.settings.menu import Group
 from crm.views.settings.menu import settings_menu as _settings_menu
 from crm.views.timeline import small_icon as _small_icon
@@ -38,6 +40,12 @@ def status_choices(statuses: Sequence[LeadStatus], current: LeadStatus) -> SafeS
 def small_icon(name: str) -> str:
     """The small solid icon of that name, for `{% icon %}`."""
     return _small_icon(name)
+
+
+@register.filter
+def own_words(record: Lead | Deal | Organization, column: Column) -> str:
+    """The value of the company's own field that a column shows, in words; "" for none."""
+    return customvalues.shown(column.own, record.custom.get(column.own.key)) if column.own else ""
 
 
 @register.simple_tag(takes_context=True)

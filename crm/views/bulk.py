@@ -18,12 +18,14 @@ from django.views.decorators.http import require_POST, require_safe
 from crm.access import Principal
 from crm.actions import bulk_runs
 from crm.actions.bulk_runs import Change, Counts, counts_of
+from crm.customfilters import NO_FILTERS, CustomFilters
 from crm.forms import LoseForm
 from crm.frame import Toast, ToastAction
 from crm.models import BulkRow, BulkRun, BulkState, BulkVerb, RowOutcome
 from crm.toasts import show_toast
-from crm.views.deals import deals_of_url
-from crm.views.leads import lead_options, matching_leads, page_links, read_filters
+from crm.views import deals as deal_list
+from crm.views import leads as lead_list
+from crm.views.leads import page_links
 from crm.views.page import PageRequest, back_to, for_htmx, member_page, query_of, refused
 
 PAGE_ROWS: Final = 50
@@ -40,6 +42,7 @@ class Selection:
 
     records: QuerySet[Any]
     asked: int | None
+    custom: CustomFilters = NO_FILTERS
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,9 @@ def selected_leads(request: PageRequest) -> Selection:
         return _named(request, "lead", principal.leads_ever().archived())
     if not request.POST.get("all"):
         return _named(request, "lead", principal.leads())
-    filters = read_filters(query_of(back_to(request, reverse("leads"))), lead_options(principal), principal)
-    return Selection(matching_leads(principal, filters), None)
+    asked = query_of(back_to(request, reverse("leads")))
+    filters = lead_list.read_filters(asked, lead_list.lead_options(principal), principal)
+    return Selection(lead_list.matching_leads(principal, filters), None, filters.custom)
 
 
 def selected_deals(request: PageRequest) -> Selection:
@@ -83,7 +87,9 @@ def selected_deals(request: PageRequest) -> Selection:
         return _named(request, "deal", principal.deals_ever().archived())
     if not request.POST.get("all"):
         return _named(request, "deal", principal.deals())
-    return Selection(deals_of_url(principal, query_of(back_to(request, reverse("deals")))), None)
+    asked = query_of(back_to(request, reverse("deals")))
+    filters = deal_list.read_filters(asked, deal_list.deal_options())
+    return Selection(deal_list.matching_deals(principal, filters), None, filters.custom)
 
 
 def _named(request: PageRequest, noun: str, records: QuerySet[Any]) -> Selection:
@@ -104,6 +110,7 @@ def _ids(texts: Sequence[str]) -> set[UUID]:
 def _bulk(request: PageRequest, noun: str, list_url: str, selection: Selection) -> HttpResponse:
     back = back_to(request, list_url)
     try:
+        selection.custom.check()
         change = _change(request)
         if bulk_runs.needs_reason(change) and not change.reason:
             return _ask(request, noun, change, "Lost", selection, back)

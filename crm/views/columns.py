@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from crm.customfilters import CustomFilters
+from crm.customvalues import NUMBER, PREFIX, Field
+from crm.models import CustomField
+from crm.views.page import link_with
 
 # Said once for each column that is wanted; without any the list shows what it shows by itself.
 PARAMETER: Final = "col"
@@ -18,6 +25,12 @@ class Column:
     key: str
     label: str
     is_usual: bool = True
+    own: Field | None = None
+    """The company's own field that the column shows."""
+
+    @property
+    def is_number(self) -> bool:
+        return self.own is not None and self.own.kind == NUMBER
 
 
 LEAD_COLUMNS: Final = (
@@ -51,3 +64,38 @@ def shown_columns(columns: tuple[Column, ...], params: QueryDict) -> frozenset[s
     asked = set(params.getlist(PARAMETER))
     chosen = frozenset(column.key for column in columns if column.key in asked)
     return chosen or frozenset(column.key for column in columns if column.is_usual)
+
+
+def with_own(columns: tuple[Column, ...], fields: Iterable[CustomField]) -> tuple[Column, ...]:
+    """The columns and, after them, one for each of the company's own fields."""
+    own = (Column(f"{PREFIX}{field.key}", field.name, is_usual=False, own=field.values) for field in fields)
+    return (*columns, *own)
+
+
+def own_columns(columns: Iterable[Column], shown: frozenset[str]) -> list[Column]:
+    """Those of the company's own fields that are shown, in their order."""
+    return [column for column in columns if column.own and column.key in shown]
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What an address asks for in vain, and the address without that."""
+
+    text: str
+    url: str
+
+
+def left_out(params: QueryDict, columns: Iterable[Column], custom: CustomFilters) -> LeftOut | None:
+    """What a list says of filters and columns that it leaves out, such as those of a field that was deleted."""
+    known = {column.key for column in columns}
+    gone = [key for key in params.getlist(PARAMETER) if key.startswith(PREFIX) and key not in known]
+    sentences = [each.sentence for each in custom.wrong]
+    if gone:
+        sentences.append(_("A column is of a custom field that is no longer there."))
+    if not sentences:
+        return None
+    kept = params.copy()
+    kept.setlist(PARAMETER, [key for key in params.getlist(PARAMETER) if key not in gone])
+    return LeftOut(
+        " ".join(dict.fromkeys(sentences)), link_with(kept, **{each.name: None for each in custom.wrong})
+    )

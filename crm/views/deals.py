@@ -20,13 +20,25 @@ from crm import panels
 from crm.access import Ability, Principal
 from crm.actions.deals import default_pipeline
 from crm.counting import LongPaginator
+from crm.customfilters import NO_FILTERS, CustomFilters, read_custom
 from crm.display import relative_day, short_date
 from crm.forms import members
-from crm.models import Deal, DealQuerySet, Pipeline, Stage, StageKind, User
+from crm.models import (
+    CustomEntity,
+    CustomField,
+    Deal,
+    DealQuerySet,
+    Pipeline,
+    Stage,
+    StageKind,
+    User,
+    custom_fields_of,
+)
 from crm.panels import Badge
 from crm.reports import StageTotal, in_words, month_start, stage_totals, sum_up
 from crm.search import search_deals
-from crm.views.columns import DEAL_COLUMNS, shown_columns
+from crm.views.columns import DEAL_COLUMNS, left_out, own_columns, shown_columns, with_own
+from crm.views.customfilters import controls_of, custom_chips
 from crm.views.leads import Chip, ordering, page_links
 from crm.views.page import PageRequest, for_htmx, into, link_with, member_page
 from crm.views.saved_views import default_url, saved_context, views_of
@@ -77,6 +89,7 @@ class DealFilters:
     closed: str = ""
     search: str = ""
     sort: str = NEWEST_MOVE
+    custom: CustomFilters = NO_FILTERS
 
 
 @dataclass(frozen=True)
@@ -140,8 +153,27 @@ def deals(request: PageRequest) -> HttpResponse:
 # --- What is asked for --------------------------------------------------------------------------------------
 
 
-def read_filters(params: QueryDict, pipelines: Sequence[Pipeline], owners: Sequence[User]) -> DealFilters:
+@dataclass(frozen=True)
+class DealOptions:
+    """What the deals of a company can be filtered by."""
+
+    pipelines: tuple[Pipeline, ...]
+    owners: tuple[User, ...]
+    customs: tuple[CustomField, ...]
+
+
+def deal_options() -> DealOptions:
+    """Everything that can be chosen in the filters: one query each, and one for the stages."""
+    return DealOptions(
+        pipelines=tuple(Pipeline.objects.prefetch_related("stages")),
+        owners=tuple(members()),
+        customs=custom_fields_of(CustomEntity.DEAL),
+    )
+
+
+def read_filters(params: QueryDict, options: DealOptions) -> DealFilters:
     """The filters of a URL. Without a pipeline it is Sales."""
+    pipelines, owners = options.pipelines, options.owners
     key, owner, sort = params.get("pipeline", ""), params.get("owner", ""), params.get("sort", NEWEST_MOVE)
     pipeline = next((pipeline for pipeline in pipelines if pipeline.key == key), None)
     if pipeline is None and not (key == ALL_PIPELINES and params.get("view") == "list"):
@@ -157,6 +189,7 @@ def read_filters(params: QueryDict, pipelines: Sequence[Pipeline], owners: Seque
         closed=_known(params, "closed", CLOSED),
         search=" ".join(params.get("search", "").split()),
         sort=sort if sort.removeprefix("-") in SORTS else NEWEST_MOVE,
+        custom=read_custom((field.values for field in options.customs), params),
     )
 
 
@@ -167,7 +200,7 @@ def _known(params: QueryDict, name: str, values: Iterable[str]) -> str:
 
 def matching_deals(principal: Principal, filters: DealFilters) -> DealQuerySet:
     """The deals that the filters ask for."""
-    deals = principal.deals()
+    deals = filters.custom.narrow(principal.deals())
     if filters.pipeline:
         deals = deals.filter(pipeline=filters.pipeline)
     if filters.owner:
@@ -184,11 +217,6 @@ def matching_deals(principal: Principal, filters: DealFilters) -> DealQuerySet:
         start, end = closing_span(filters.closed, timezone.localtime())
         deals = deals.filter(Q(won_at__gte=start, won_at__lt=end) | Q(lost_at__gte=start, lost_at__lt=end))
     return search_deals(_with_step(deals, filters.step), filters.search)
-
-
-def deals_of_url(principal: Principal, params: QueryDict) -> DealQuerySet:
-    """The deals that the list of this address shows, on all its pages."""
-    return matching_deals(principal, read_filters(params, _pipelines(), list(members())))
 
 
 def _with_step(deals: DealQuerySet, step: str) -> DealQuerySet:
@@ -218,11 +246,12 @@ def chips_of(params: QueryDict, filters: DealFilters) -> list[Chip]:
         "stage": ("Stage is", str(filters.stage or "")),
         "closed": ("Closed in", CLOSED.get(filters.closed, "")),
     }
-    return [
+    chips = [
         Chip(about, value, link_with(params, **{name: None}))
         for name, (about, value) in single.items()
         if value
     ]
+    return chips + [Chip(*said) for said in custom_chips(params, filters.custom)]
 
 
 # --- Cards --------------------------------------------------------------------------------------------------
@@ -261,11 +290,11 @@ def next_step_of(deal: Deal, today: dt.date) -> NextStep:
 def board_context(request: PageRequest, params: QueryDict) -> dict[str, Any]:
     """Everything the board shows. `params` are those of the board's own URL, also after a move."""
     principal = request.principal
-    pipelines, owners = _pipelines(), list(members())
-    filters = replace(read_filters(params, pipelines, owners), status="", stage=None, closed="")
+    options = deal_options()
+    filters = replace(read_filters(params, options), status="", stage=None, closed="")
     pipeline = filters.pipeline or default_pipeline()
     on_board = matching_deals(principal, filters).filter(is_on_board(timezone.localtime()))
-    stages = next(list(each.stages.all()) for each in pipelines if each == pipeline)
+    stages = next(list(each.stages.all()) for each in options.pipelines if each == pipeline)
     currency = principal.company.currency
     totals = stage_totals(on_board, currency)
     columns = _columns(pipeline, stages, totals, on_board, params)
@@ -274,7 +303,8 @@ def board_context(request: PageRequest, params: QueryDict) -> dict[str, Any]:
         currency,
     )
     return {
-        **_shared(params, filters, pipelines, owners),
+        **_shared(params, filters, options),
+        "left_out": left_out(params, with_own(DEAL_COLUMNS, options.customs), filters.custom),
         **_step_counts(principal, filters),
         "pipeline": pipeline,
         "columns": columns,
@@ -287,10 +317,6 @@ def board_context(request: PageRequest, params: QueryDict) -> dict[str, Any]:
         "is_empty": not any(total.count for total in totals.values()),
         "board_url": f"{reverse('deals')}{link_with(params).rstrip('?')}",
     }
-
-
-def _pipelines() -> list[Pipeline]:
-    return list(Pipeline.objects.prefetch_related("stages"))
 
 
 def is_on_board(now: dt.datetime) -> Q:
@@ -355,15 +381,18 @@ def _first_of_each(deals: DealQuerySet, limits: dict[UUID, int]) -> list[Deal]:
 def list_context(request: PageRequest) -> dict[str, Any]:
     """Everything the list shows."""
     params, principal = request.GET, request.principal
-    pipelines, owners = _pipelines(), list(members())
-    filters = read_filters(params, pipelines, owners)
+    options = deal_options()
+    pipelines = options.pipelines
+    filters = read_filters(params, options)
+    columns = with_own(DEAL_COLUMNS, options.customs)
+    shown = shown_columns(columns, params)
     deals = matching_deals(principal, filters)
     page = LongPaginator(deals.for_list().order_by(*ordering(SORTS, filters.sort)), PAGE_ROWS).get_page(
         params.get("page")
     )
     total = sum_up(stage_totals(deals, principal.company.currency).values(), principal.company.currency)
     return {
-        **_shared(params, filters, pipelines, owners),
+        **_shared(params, filters, options),
         **page_links(page, params),
         "pipeline": filters.pipeline,
         "page": page,
@@ -373,8 +402,10 @@ def list_context(request: PageRequest) -> dict[str, Any]:
         "statuses": STATUSES,
         "stages": [stage for each in pipelines if each == filters.pipeline for stage in each.stages.all()],
         "closings": CLOSED,
-        "shown": shown_columns(DEAL_COLUMNS, params),
-        "columns": [column for column in DEAL_COLUMNS if column.key != "ready" or panels.deal_badges],
+        "shown": shown,
+        "own": own_columns(columns, shown),
+        "left_out": left_out(params, columns, filters.custom),
+        "columns": [column for column in columns if column.key != "ready" or panels.deal_badges],
         "sorts": [(words, link_with(params, sort=key), key) for key, words in SORT_WORDS.items()],
         "sort_words": SORT_WORDS.get(filters.sort, "Sort"),
         "targets": [
@@ -387,9 +418,7 @@ def list_context(request: PageRequest) -> dict[str, Any]:
     }
 
 
-def _shared(
-    params: QueryDict, filters: DealFilters, pipelines: Sequence[Pipeline], owners: Sequence[User]
-) -> dict[str, Any]:
+def _shared(params: QueryDict, filters: DealFilters, options: DealOptions) -> dict[str, Any]:
     chips = chips_of(params, filters)
     kept = QueryDict(mutable=True)
     for name in ("pipeline", "view"):
@@ -399,8 +428,9 @@ def _shared(
         "filters": filters,
         "chips": chips,
         "clear_url": f"?{kept.urlencode()}",
-        "owners": owners,
-        "pipelines": [(each, link_with(kept, pipeline=each.key)) for each in pipelines],
+        "owners": options.owners,
+        "own_filters": controls_of(options.customs, params),
+        "pipelines": [(each, link_with(kept, pipeline=each.key)) for each in options.pipelines],
         "all_pipelines_url": link_with(kept, pipeline=ALL_PIPELINES),
         "board_view_url": link_with(params, view=None, status=None, stage=None, closed=None, sort=None),
         "list_view_url": link_with(params, view="list"),

@@ -10,14 +10,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from crm import exporting
+from crm.customfilters import CustomFilters
+from crm.customvalues import PREFIX
 from crm.exporting import Export
-from crm.forms import members
 from crm.frame import Toast
-from crm.models import Deal, Lead, Pipeline
+from crm.models import Deal, Lead
 from crm.toasts import show_toast
 from crm.views import deals as deal_list
 from crm.views import leads as lead_list
 from crm.views.bulk import selected_deals, selected_leads
+from crm.views.columns import PARAMETER
 from crm.views.page import PageRequest, actor_of, back_to, member_page, query_of, refused
 
 
@@ -25,8 +27,11 @@ from crm.views.page import PageRequest, actor_of, back_to, member_page, query_of
 @member_page
 def leads_export(request: PageRequest) -> HttpResponse:
     """The leads that the filters ask for, the filters are those of the list's URL; or those that are selected there."""
-    principal = request.principal
-    filters = lead_list.read_filters(_asked(request), lead_list.lead_options(principal), principal)
+    principal, asked = request.principal, _asked(request)
+    options = lead_list.lead_options(principal)
+    filters = lead_list.read_filters(asked, options, principal)
+    if refusal := _refusal(request, filters.custom, reverse("leads")):
+        return refusal
     leads: QuerySet[Lead] = lead_list.matching_leads(principal, filters)
     kind = _kind(request)
     if _is_selection(request):
@@ -39,7 +44,12 @@ def leads_export(request: PageRequest) -> HttpResponse:
         return _too_many(request, most, reverse("leads"))
     return as_download(
         exporting.export_leads(
-            principal, actor_of(request), leads, kind=kind, every_column=_every_column(request)
+            principal,
+            actor_of(request),
+            leads,
+            kind=kind,
+            every_column=_every_column(request),
+            own=_own(request),
         )
     )
 
@@ -49,8 +59,10 @@ def leads_export(request: PageRequest) -> HttpResponse:
 def deals_export(request: PageRequest) -> HttpResponse:
     """The deals that the filters ask for, as the list shows them, the board shows fewer; or those that are selected."""
     principal, asked = request.principal, _asked(request)
-    pipelines = list(Pipeline.objects.prefetch_related("stages"))
-    filters = deal_list.read_filters(asked, pipelines, list(members()))
+    options = deal_list.deal_options()
+    filters = deal_list.read_filters(asked, options)
+    if refusal := _refusal(request, filters.custom, f"{reverse('deals')}?view=list"):
+        return refusal
     order = lead_list.ordering(deal_list.SORTS, filters.sort)
     deals: QuerySet[Deal] = deal_list.matching_deals(principal, filters).order_by(*order)
     kind = _kind(request)
@@ -63,7 +75,12 @@ def deals_export(request: PageRequest) -> HttpResponse:
         return _too_many(request, most, reverse("deals"))
     return as_download(
         exporting.export_deals(
-            principal, actor_of(request), deals, kind=kind, every_column=_every_column(request)
+            principal,
+            actor_of(request),
+            deals,
+            kind=kind,
+            every_column=_every_column(request),
+            own=_own(request),
         )
     )
 
@@ -93,6 +110,14 @@ def _nothing(request: PageRequest, url: str) -> HttpResponse:
     return refused(request, ValidationError(_("Select rows first.")), back_to(request, url))
 
 
+def _refusal(request: PageRequest, custom: CustomFilters, url: str) -> HttpResponse | None:
+    try:
+        custom.check()
+    except ValidationError as refusal:
+        return refused(request, refusal, back_to(request, url))
+    return None
+
+
 def _kind(request: PageRequest) -> str:
     kind = request.POST.get("selected") or request.POST.get("format", "")
     return kind if kind in exporting.FORMATS else "csv"
@@ -100,6 +125,11 @@ def _kind(request: PageRequest) -> str:
 
 def _every_column(request: PageRequest) -> bool:
     return request.POST.get("columns") != "shown"
+
+
+def _own(request: PageRequest) -> list[str]:
+    """The keys of the company's own fields that the list shows."""
+    return [key.removeprefix(PREFIX) for key in _asked(request).getlist(PARAMETER) if key.startswith(PREFIX)]
 
 
 def _too_many(request: PageRequest, most: int, url: str) -> HttpResponse:

@@ -23,12 +23,12 @@ from crm.duplicates import duplicates_of
 from crm.errors import Conflict
 from crm.forms import LeadForm, NoteForm, show_refusal
 from crm.frame import Toast
-from crm.models import Consent, Deal, Lead, LeadStatus, StatusCategory, Tag, User
+from crm.models import Consent, Deal, Lead, LeadStatus, StatusCategory, Tag, User, custom_fields_of
 from crm.models.activity import ActivityKind
 from crm.rows import changed_rows
 from crm.toasts import render_toast
 from crm.views.bulk import archive_one
-from crm.views.columns import LEAD_COLUMNS, shown_columns
+from crm.views.columns import LEAD_COLUMNS, own_columns, shown_columns, with_own
 from crm.views.custom import customs_of
 from crm.views.deals import Card, cards_of
 from crm.views.files import files_of
@@ -204,11 +204,13 @@ def _status(key: str) -> LeadStatus:
 
 def _row(request: PageRequest, lead: Lead, text: str) -> HttpResponse:
     url = back_to(request, reverse("leads"))
-    shown = shown_columns(LEAD_COLUMNS, query_of(url))
+    columns = with_own(LEAD_COLUMNS, custom_fields_of("lead"))
+    shown = shown_columns(columns, query_of(url))
     row = rows_of(with_columns(request.principal.leads().filter(pk=lead.pk).for_list(), shown))[0]
     context: dict[str, Any] = {
         "row": row,
         "shown": shown,
+        "own": own_columns(columns, shown),
         "statuses": list(LeadStatus.objects.all()),
         "has_badges": bool(panels.lead_badges),
         "list_url": url,

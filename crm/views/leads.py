@@ -21,13 +21,26 @@ from crm import panels
 from crm.access import Ability, Principal
 from crm.counting import LongPaginator, kept_if_many
 from crm.countries import COUNTRIES
+from crm.customfilters import NO_FILTERS, CustomFilters, read_custom
 from crm.forms import members
 from crm.frame import NavItem
-from crm.models import Consent, Lead, LeadQuerySet, LeadStatus, LeadType, Tag, User
+from crm.models import (
+    Consent,
+    CustomEntity,
+    CustomField,
+    Lead,
+    LeadQuerySet,
+    LeadStatus,
+    LeadType,
+    Tag,
+    User,
+    custom_fields_of,
+)
 from crm.panels import Badge, LeadFilter
 from crm.reports import UNTOUCHED_AFTER, LeadCounts, lead_counts
 from crm.search import search_leads
-from crm.views.columns import LEAD_COLUMNS, shown_columns
+from crm.views.columns import LEAD_COLUMNS, left_out, own_columns, shown_columns, with_own
+from crm.views.customfilters import controls_of, custom_chips
 from crm.views.page import PageRequest, for_htmx, into, link_with, link_without_value, member_page
 from crm.views.saved_views import default_url, saved_context, views_of
 
@@ -94,6 +107,7 @@ class LeadOptions:
     tags: tuple[Tag, ...]
     owners: tuple[User, ...]
     sources: tuple[str, ...]
+    customs: tuple[CustomField, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +130,7 @@ class LeadFilters:
     created_to: dt.date | None = None
     theirs: tuple[tuple[LeadFilter, str], ...] = ()
     """Filters of other apps that are set, with their values."""
+    custom: CustomFilters = NO_FILTERS
 
     @property
     def are_set(self) -> bool:
@@ -127,6 +142,7 @@ class LeadFilters:
             or self.created_from
             or self.created_to
             or self.theirs
+            or self.custom
             or self.source
             or self.owner
             or self.is_unowned
@@ -164,12 +180,16 @@ def leads(request: PageRequest) -> HttpResponse:
     options = lead_options(principal)
     filters = read_filters(request.GET, options, principal)
     counts = lead_counts(principal.leads(), principal.user)
-    shown = shown_columns(LEAD_COLUMNS, request.GET)
+    columns = with_own(LEAD_COLUMNS, options.customs)
+    shown = shown_columns(columns, request.GET)
     found = with_columns(matching_leads(principal, filters).for_list(), shown)
     page = LongPaginator(found, PAGE_ROWS).get_page(request.GET.get("page"))
     context = {
         "shown": shown,
-        "columns": [column for column in LEAD_COLUMNS if column.key != "ready" or panels.lead_badges],
+        "columns": [column for column in columns if column.key != "ready" or panels.lead_badges],
+        "own": own_columns(columns, shown),
+        "own_filters": controls_of(options.customs, request.GET),
+        "left_out": left_out(request.GET, columns, filters.custom),
         "sorts": [(words, link_with(request.GET, sort=key), key) for key, words in SORT_WORDS.items()],
         "sort_words": SORT_WORDS.get(filters.sort, "Sort"),
         "countries": COUNTRIES,
@@ -214,6 +234,7 @@ def lead_options(principal: Principal) -> LeadOptions:
         tags=tuple(Tag.objects.all()),
         owners=tuple(members()),
         sources=tuple(kept_if_many("sources", leads, lambda: list(sources[:MOST_SOURCES]))),
+        customs=custom_fields_of(CustomEntity.LEAD),
     )
 
 
@@ -249,6 +270,7 @@ def read_filters(params: QueryDict, options: LeadOptions, principal: Principal) 
             for each in panels.lead_filters
             if params.get(each.name) in each.choices
         ),
+        custom=read_custom((field.values for field in options.customs), params),
         sort=sort if sort.removeprefix("-") in SORTS else NEWEST_TOUCH,
     )
 
@@ -281,7 +303,7 @@ def matching_leads(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
         leads = leads.filter(consent=filters.consent)
     for each, value in filters.theirs:
         leads = each.narrow(leads, principal.company, value)
-    leads = _in_time(leads, filters)
+    leads = filters.custom.narrow(_in_time(leads, filters))
     return search_leads(leads, filters.search).order_by(*ordering(SORTS, filters.sort))
 
 
@@ -395,7 +417,7 @@ def _chips(params: QueryDict, filters: LeadFilters) -> list[Chip]:
         for name, (about, value) in single.items()
         if value
     ]
-    return chips
+    return chips + [Chip(*said) for said in custom_chips(params, filters.custom)]
 
 
 def _in_words(day: dt.date | None) -> str:

@@ -11,7 +11,7 @@ from django.db import connection
 from crm.actions import customfields, deals, leads
 from crm.actions.erase import erase_lead
 from crm.actions.merge import merge_leads, undo_merge
-from crm.models import AuditEntry, Company, CustomField, Deal, Lead, having_custom
+from crm.models import AuditEntry, Company, CustomField, Deal, Lead
 from crm.personal_export import export_lead
 from tests.factories import SHELL, DealFactory, LeadFactory
 
@@ -29,14 +29,6 @@ def test_a_key_follows_from_the_name_and_stays(company: Company) -> None:
     renamed = customfields.change_field(field, {"name": "Cash"}, SHELL)
     assert (renamed.name, renamed.key) == ("Cash", "jahrliches_budget")
     assert make(company, "Jahrliches Budget").key == "jahrliches_budget_2"
-
-
-@pytest.mark.parametrize("name", ["予算", "2026", "contains", "isnull"])
-def test_any_name_makes_a_key_that_works(company: Company, name: str) -> None:
-    field = make(company, name, "text")
-    lead = LeadFactory(company=company, custom={field.key: "x"})
-    LeadFactory(company=company)
-    assert list(having_custom(Lead.objects.all(), field, "x")) == [lead]
 
 
 @pytest.mark.parametrize(
@@ -91,16 +83,6 @@ def test_deals_have_fields_of_their_own(company: Company) -> None:
     deal = deals.update_deal(deal, {"custom": {"term": "Two years"}}, SHELL)
     assert deal.custom == {"term": "Two years"}
     assert deal.activities.get(field="Term").new == "Two years"
-
-
-def test_records_are_found_by_their_values(company: Company) -> None:
-    budget = make(company)
-    wants = make(company, "Wants", "choices", options=["Größe", "Tempo"])
-    one = LeadFactory(company=company, custom={"budget": 5, "wants": ["Größe", "Tempo"]})
-    two = LeadFactory(company=company, custom={"budget": 6, "wants": ["Tempo"]})
-    assert list(having_custom(Lead.objects.all(), budget, 5)) == [one]
-    assert set(having_custom(Lead.objects.all(), wants, "Tempo")) == {one, two}
-    assert list(having_custom(Lead.objects.all(), wants, "Größe")) == [one]
 
 
 def test_deleting_a_field_drops_its_values_and_no_record(
