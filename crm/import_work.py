@@ -27,6 +27,7 @@ from redis.exceptions import RedisError
 from crm import importing
 from crm.actions import import_leads
 from crm.actions.import_leads import Run, Writer
+from crm.actions.imports import own_fields
 from crm.actor import Actor
 from crm.importing import Choices, Dialect, Reader, Row, Unreadable
 from crm.models import (
@@ -216,6 +217,7 @@ def _choices(batch: Import, run: Run) -> Choices:
         },
         types={word: one.pk for one in LeadType.objects.all() for word in (one.name.lower(), one.key)},
         members=people,
+        own=run.own,
         zone=ZoneInfo(run.company.time_zone),
         month_first=batch.month_first,
     )
@@ -229,7 +231,7 @@ def _run_of(batch: Import) -> Run:
         raise Unreadable("This company has no lead status. Add one in Settings.")
     users = {member.user.pk: member.user for member in Membership.objects.select_related("user")}
     actor = Actor("import", user=batch.created_by, label=batch.actor_label)
-    return Run(batch, batch.company, actor, timezone.now(), statuses, users, first)
+    return Run(batch, batch.company, actor, timezone.now(), statuses, users, first, own_fields())
 
 
 # --- The lease ----------------------------------------------------------------------------------------------

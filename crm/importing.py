@@ -18,7 +18,7 @@ from uuid import UUID
 from charset_normalizer import from_bytes
 from django.core.exceptions import ValidationError
 
-from crm import cleaning
+from crm import cleaning, customvalues
 from crm.countries import COUNTRIES
 
 MOST_COLUMNS: Final = 200
@@ -534,8 +534,18 @@ class Match:
     why: str = ""
 
 
-def matches(table: Table, preset: str = "") -> list[Match]:
+def own_labels(own: Mapping[str, customvalues.Field]) -> dict[str, str]:
+    """What the company's own fields are called among the others, by their names in a mapping."""
+    taken = [one.label for one in FIELDS.values()]
+    return {name: customvalues.head_of(field.name, taken) for name, field in own.items()}
+
+
+def matches(
+    table: Table, preset: str = "", own_fields: Mapping[str, customvalues.Field] | None = None
+) -> list[Match]:
     """A field for each column; no field twice. The names decide first, then what the values look like."""
+    theirs = {_key(f"{field.name} (own)"): name for name, field in (own_fields or {}).items()}
+    theirs |= {_key(label): name for name, label in own_labels(own_fields or {}).items()}
     own = PRESETS[preset].names if preset in PRESETS else {}
     found: list[Match] = []
     taken: set[str] = set()
@@ -545,7 +555,8 @@ def matches(table: Table, preset: str = "") -> list[Match]:
     }
     for header in table.headers:
         key = _key(header)
-        name = own[key] if key in own else field_of(header)
+        # A company's own field beats what other programs call one of ours.
+        name = own[key] if key in own else theirs.get(key) or field_of(header)
         if name in taken or (name in certain and exact.get(key) != name):
             name = ""
         taken.add(name)
@@ -590,6 +601,8 @@ class Choices:
     statuses: Mapping[str, UUID] = field(default_factory=dict)
     types: Mapping[str, UUID] = field(default_factory=dict)
     members: Mapping[str, UUID] = field(default_factory=dict)
+    own: Mapping[str, customvalues.Field] = field(default_factory=dict)
+    """The company's own fields, by their names in a mapping."""
     zone: tzinfo = UTC
     month_first: bool = False
 
@@ -621,6 +634,8 @@ class Person:
     consent: str = ""
     created: datetime | None = None
     note: str = ""
+    custom: dict[str, customvalues.Value] = field(default_factory=dict)
+    """Values of the company's own fields, by key."""
     faults: list[Fault] = field(default_factory=list)
 
     @property
@@ -643,7 +658,9 @@ class Reader:
     def __init__(
         self, mapping: Sequence[str], choices: Choices, now: datetime, *, lenient: bool = False
     ) -> None:
-        self._columns = [(place, name) for place, name in enumerate(mapping) if name in FIELDS]
+        self._columns = [
+            (place, name) for place, name in enumerate(mapping) if name in FIELDS or name in choices.own
+        ]
         self._choices, self._now, self._lenient = choices, now, lenient
         self._readers: dict[str, Callable[[Person, str], None]] = {
             "full_name": _read_full_name,
@@ -676,13 +693,16 @@ class Reader:
         return person
 
     def _take(self, person: Person, name: str, text: str) -> None:
-        known = FIELDS[name]
+        own = self._choices.own.get(name)
+        known = FIELDS[name] if own is None else Field(own.name, max_length=customvalues.LONGEST_LONG_TEXT)
         try:
             if "\x00" in text or not _is_storable(text):
                 raise ValidationError("Remove the characters that cannot be stored (NUL or broken Unicode).")  # noqa: TRY301
             if len(text) > known.max_length:
                 raise ValidationError(f"At most {known.max_length} characters fit; it has {len(text)}.")  # noqa: TRY301
-            if name in self._readers:
+            if own is not None:
+                self._read_own(person, own, text)
+            elif name in self._readers:
                 self._readers[name](person, text)
             else:
                 person.texts[name] = text
@@ -690,6 +710,14 @@ class Reader:
             if not self._lenient:
                 shown = text.replace("\x00", "�")[:120]
                 person.faults.append(Fault(known.label, shown, " ".join(error.messages)))
+
+    def _read_own(self, person: Person, own: customvalues.Field, text: str) -> None:
+        given: object = text
+        if own.kind == customvalues.DATE:
+            given = parse_moment(text, self._choices.zone, month_first=self._choices.month_first).date()
+        value = customvalues.cleaned(own, given)
+        if value is not None:
+            person.custom[own.key] = value
 
     def _read_status(self, person: Person, text: str) -> None:
         person.status = _chosen(self._choices.statuses, text, "status")

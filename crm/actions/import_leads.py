@@ -15,10 +15,11 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q
 from uuid_utils.compat import uuid7
 
-from crm import cleaning, signals, tombstones
+from crm import cleaning, customvalues, signals, tombstones
 from crm.actions import leads as single
 from crm.actions.organizations import business_domain
 from crm.actor import Actor
+from crm.customvalues import PREFIX
 from crm.importing import PLAIN, Fault, Person
 from crm.mass_insert import Table
 from crm.models import (
@@ -74,7 +75,10 @@ _MADE_BY_IMPORT: Final = frozenset(
 
 @dataclass
 class Decision:
-    """What becomes of a row. `changes` are columns of the lead, before and after; `adds` what it gets besides."""
+    """What becomes of a row. `changes` are columns of the lead, before and after; `adds` what it gets besides.
+
+    A value of the company's own fields is a column called `cf_<key>`; None is no value.
+    """
 
     person: Person
     outcome: ImportOutcome
@@ -101,6 +105,8 @@ class Run:
     statuses: Mapping[UUID, LeadStatus]
     users: Mapping[UUID, User]
     default_status: LeadStatus
+    own: Mapping[str, customvalues.Field] = field(default_factory=dict)
+    """The company's own fields, by their names in a mapping."""
 
     @property
     def visible(self) -> LeadQuerySet:
@@ -241,6 +247,10 @@ def _compare_columns(decision: Decision, lead: Lead, over: bool) -> None:
         old = getattr(lead, name)
         if new != old and (over or old in ("", None)):
             decision.changes[name] = (old, new)
+    for key, value in person.custom.items():
+        there = lead.custom.get(key)
+        if value != there and (over or there is None):
+            decision.changes[f"{PREFIX}{key}"] = (there, value)
     if person.organization and (over or lead.organization_id is None):
         decision.adds["organization"] = [person.organization]
     if over and person.status and person.status != lead.status_id:
@@ -337,6 +347,7 @@ def write(run: Run, decisions: Sequence[Decision]) -> None:
     firms = _Firms(run, writer, [decision.person for decision in (*created, *updated)])
     tags = _tags(run.company, [decision.person for decision in (*created, *updated)])
     leads = [_create(run, writer, decision, firms, tags) for decision in created]
+    _read_own_anew(updated)
     for decision in updated:
         _update(run, writer, decision, firms, tags)
     for decision in decisions:
@@ -345,6 +356,19 @@ def write(run: Run, decisions: Sequence[Decision]) -> None:
     writer.flush()
     _save_updated(run, updated)
     _tell(run, leads)
+
+
+def _read_own_anew(updated: Sequence[Decision]) -> None:
+    """Hold the leads whose own fields are written: those not named in the file stay as they are at this moment."""
+    leads = {
+        decision.lead.pk: decision.lead
+        for decision in updated
+        if decision.lead and any(name.startswith(PREFIX) for name in decision.changes)
+    }
+    if leads:
+        held = Lead.objects.select_for_update(of=("self",)).filter(pk__in=leads).order_by("pk")
+        for pk, custom in held.values_list("pk", "custom"):
+            leads[pk].custom = custom
 
 
 def note(run: Run, writer: Writer, decision: Decision) -> None:
@@ -372,6 +396,7 @@ def _create(run: Run, writer: Writer, decision: Decision, firms: _Firms, tags: M
     owner = run.actor.user.pk if batch.own_only and run.actor.user else person.owner or batch.owner_id
     columns = {
         **_columns(person),
+        "custom": person.custom,
         "owner_id": owner or (None if batch.own_only else run.company.fallback_owner_id),
     }
     columns.setdefault("source", batch.source or "Import")
@@ -538,7 +563,7 @@ def _update(run: Run, writer: Writer, decision: Decision, firms: _Firms, tags: M
     for name, (old, new) in decision.changes.items():
         shown = person.organization if name == "organization_id" else _readable(run, name, new)
         _write_line(run, writer, lead, name, _readable(run, name, old), shown)
-        setattr(lead, name, new)
+        _put(lead, name, new)
     before["fields"] = {
         name: [_jsonable(old), _jsonable(new)] for name, (old, new) in decision.changes.items()
     }
@@ -584,16 +609,38 @@ def _ids(found: Iterable[UUID]) -> list[str]:
 
 
 def _write_line(run: Run, writer: Writer, lead: Lead, name: str, old: str, new: str) -> None:
-    words = _WORDS.get(name, name.replace("_", " "))[:40]
+    own = run.own.get(name)
+    words = own.name if own else _WORDS.get(name, name.replace("_", " "))[:40]
     writer.line(lead.pk, ActivityKind.FIELD, run.now, field=words, old=old, new=new)
 
 
 def _readable(run: Run, name: str, value: Any) -> str:
+    if own := run.own.get(name):
+        return customvalues.shown(own, value)
     if name == "owner_id":
         return str(run.users.get(value) or "")
     if name in ("organization_id", "lead_type_id"):
         return ""
     return str(value or "")
+
+
+def _is(lead: Lead, name: str) -> Any:
+    """What a column says, or a field of the company's own."""
+    return lead.custom.get(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else getattr(lead, name)
+
+
+def _put(lead: Lead, name: str, value: Any) -> None:
+    if not name.startswith(PREFIX):
+        setattr(lead, name, value)
+        return
+    custom = {**lead.custom, name.removeprefix(PREFIX): value}
+    lead.custom = {key: each for key, each in custom.items() if each is not None}
+
+
+def _columns_of(names: Iterable[str]) -> list[str]:
+    """What is saved so that these changes are."""
+    fields = ("custom" if name.startswith(PREFIX) else name for name in names)
+    return list(dict.fromkeys(name.removesuffix("_id") if name in _KEYS else name for name in fields))
 
 
 def _jsonable(value: Any) -> Any:
@@ -607,9 +654,8 @@ def _save_updated(run: Run, updated: Sequence[Decision]) -> None:
     names = {name for decision, _ in pairs for name in decision.changes}
     for _, lead in pairs:
         lead.last_touch_at, lead.updated_at = max(lead.last_touch_at, run.now), run.now
-    fields = [name.removesuffix("_id") if name in _KEYS else name for name in names]
     Lead.objects.bulk_update(
-        [lead for _, lead in pairs], [*fields, "last_touch_at", "updated_at"], batch_size=200
+        [lead for _, lead in pairs], [*_columns_of(names), "last_touch_at", "updated_at"], batch_size=200
     )
     for decision, lead in pairs:
         # Rare beside the others, so they take the single road with all that follows from them.
@@ -703,16 +749,17 @@ def _restore(run: Run, row: ImportRow) -> bool:
 
 def _restore_fields(run: Run, lead: Lead, fields: Mapping[str, list[Any]]) -> bool:
     writer = Writer(run)
-    ours = {name: old for name, (old, new) in fields.items() if _jsonable(getattr(lead, name)) == new}
+    # A field of the company's own that is gone has nothing to put back.
+    fields = {name: pair for name, pair in fields.items() if not name.startswith(PREFIX) or name in run.own}
+    ours = {name: old for name, (old, new) in fields.items() if _jsonable(_is(lead, name)) == new}
     for name, old in ours.items():
         value = UUID(old) if old and name in _KEYS else old
         _write_line(
-            run, writer, lead, name, _readable(run, name, getattr(lead, name)), _readable(run, name, value)
+            run, writer, lead, name, _readable(run, name, _is(lead, name)), _readable(run, name, value)
         )
-        setattr(lead, name, value)
+        _put(lead, name, value)
     if ours:
-        columns = [name.removesuffix("_id") if name in _KEYS else name for name in ours]
-        lead.save(update_fields=[*columns, "updated_at"])
+        lead.save(update_fields=[*_columns_of(ours), "updated_at"])
     writer.flush()
     return len(ours) == len(fields)
 

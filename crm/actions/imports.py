@@ -13,13 +13,24 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from crm import audit, importing, uploads, workbooks
+from crm import audit, customvalues, importing, uploads, workbooks
 from crm.access import Principal
 from crm.actions.owners import check_owner
 from crm.actor import Actor
+from crm.customvalues import PREFIX
 from crm.errors import Conflict
 from crm.importing import FIELDS, Dialect, Table, Unreadable
-from crm.models import Company, Import, ImportRow, ImportState, LeadStatus, OnMatch, User
+from crm.models import (
+    Company,
+    CustomEntity,
+    Import,
+    ImportRow,
+    ImportState,
+    LeadStatus,
+    OnMatch,
+    User,
+    custom_fields_of,
+)
 from crm.models.imports import WORKING
 
 KEPT_FOR = timedelta(days=30)
@@ -40,6 +51,11 @@ class Options:
     month_first: bool = False
     lenient: bool = False
     is_reported: bool = False
+
+
+def own_fields() -> dict[str, customvalues.Field]:
+    """The company's own fields of leads, by their names in a mapping."""
+    return {f"{PREFIX}{field.key}": field.values for field in custom_fields_of(CustomEntity.LEAD)}
 
 
 def upload(principal: Principal, actor: Actor, name: str, content: IO[bytes]) -> Import:
@@ -99,7 +115,7 @@ def _describe(batch: Import, table: Table, preset: str) -> None:
     batch.has_header, batch.total = table.has_header, table.rows
     batch.headers = list(table.headers)
     batch.preset = preset
-    batch.mapping = [match.field for match in importing.matches(table, preset)]
+    batch.mapping = [match.field for match in importing.matches(table, preset, own_fields())]
     batch.source = importing.PRESETS[preset].source
 
 
@@ -200,7 +216,10 @@ def may_undo(batch: Import, now: datetime) -> bool:
 def again(batch: Import, principal: Principal, actor: Actor, name: str, content: IO[bytes]) -> Import:
     """Another file with the settings of this one, as far as its columns are called the same."""
     fresh = upload(principal, actor, name, content)
-    known = dict(zip(batch.headers, batch.mapping, strict=False))
+    there = {"", *FIELDS, *own_fields()}  # a field of the company's own may be gone
+    known = {
+        header: name for header, name in zip(batch.headers, batch.mapping, strict=False) if name in there
+    }
     fresh.mapping = [
         known.get(header, field) for header, field in zip(fresh.headers, fresh.mapping, strict=True)
     ]
@@ -229,7 +248,8 @@ def forget_files(company: Company, now: datetime, *, dry_run: bool = False) -> i
 
 
 def _set(batch: Import, options: Options) -> None:
-    mapping = [field if field in FIELDS else "" for field in options.mapping][: len(batch.headers)]
+    labels = {name: one.label for name, one in FIELDS.items()} | importing.own_labels(own_fields())
+    mapping = [field if field in labels else "" for field in options.mapping][: len(batch.headers)]
     mapping += [""] * (len(batch.headers) - len(mapping))
     chosen = [
         field
@@ -238,7 +258,7 @@ def _set(batch: Import, options: Options) -> None:
     ]
     twice = next((field for field in chosen if chosen.count(field) > 1), None)
     if twice:
-        raise ValidationError({"mapping": f"Two columns go to {FIELDS[twice].label}. Choose one of them."})
+        raise ValidationError({"mapping": f"Two columns go to {labels[twice]}. Choose one of them."})
     if not _IDENTITY & set(mapping):
         raise ValidationError({"mapping": "Say which column holds the name or the e-mail address."})
     if options.on_match not in OnMatch.values:

@@ -275,6 +275,7 @@ def _mapping(request: PageRequest, batch: Import) -> dict[str, Any]:
         "rows": rows,
         "mapped": len(matches),
         "fields": [(name, field.label) for name, field in FIELDS.items()],
+        "own_fields": importing.own_labels(actions.own_fields()).items(),
         "encodings": importing.ENCODINGS.items(),
         "encoding": importing.ENCODINGS.get(batch.encoding, batch.encoding),
         "delimiters": importing.DELIMITERS.items(),
