@@ -87,6 +87,7 @@ ACTIONS: dict[str, str] = {
     "import_undone": "Undid an import",
     "leads_exported": "Exported leads",
     "deals_exported": "Exported deals",
+    "organizations_exported": "Exported organizations",
     "consent_changed": "Changed a lead's consent",
     "retention_changed": "Changed how long data is kept",
     "retention_run": "Removed data past its time",

@@ -7,13 +7,14 @@ No key has a hyphen, so no two names are the same.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from django.core.exceptions import ValidationError
 from django.db.models import BooleanField, F, FloatField, Func, QuerySet
-from django.db.models.fields.json import KeyTextTransform, compile_json_path
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.lookups import Exact, GreaterThanOrEqual, IContains, IExact, LessThanOrEqual
 from django.http import QueryDict
 from django.utils.translation import gettext as _
@@ -161,6 +162,11 @@ def _values(field: Field, texts: Sequence[str]) -> tuple[Value, ...]:
     return values
 
 
+def _path(key: str) -> str:
+    """Where a key is, as SQLite writes it."""
+    return f"$.{json.dumps(key)}"
+
+
 class _NumberOf(Func):
     """The number under a key; NULL for anything else, so that no leftover of another kind breaks a comparison."""
 
@@ -177,11 +183,11 @@ class _NumberOf(Func):
         )
         return sql, [*params, self.key, *params, self.key]
 
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
         column, params = compiler.compile(self.source_expressions[0])
-        path = compile_json_path([self.key])
+        path = _path(self.key)
         sql = f"CASE WHEN json_type({column}, %s) IN ('integer', 'real') THEN json_extract({column}, %s) END"
-        return sql, [*params, path, *params, path]
+        return sql, (*params, path, *params, path)
 
 
 class _AnyOf(Func):
@@ -197,8 +203,8 @@ class _AnyOf(Func):
         column, params = compiler.compile(self.source_expressions[0])
         return f"jsonb_exists_any({column} -> %s, %s::text[])", [*params, self.key, self.wanted]
 
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, list[Any]]:
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> tuple[str, tuple[Any, ...]]:
         column, params = compiler.compile(self.source_expressions[0])
         marks = ", ".join(["%s"] * len(self.wanted))
         sql = f"EXISTS (SELECT 1 FROM json_each({column}, %s) AS chosen WHERE chosen.value IN ({marks}))"  # noqa: S608  a column and marks
-        return sql, [*params, compile_json_path([self.key]), *self.wanted]
+        return sql, (*params, _path(self.key), *self.wanted)

@@ -1,4 +1,4 @@
-"""Exports of leads and deals: everything that a filter found, as CSV or XLSX, in flat memory.
+"""Exports of leads, deals and organizations: everything that a filter found, as CSV or XLSX, in flat memory.
 
 The file is written to the disk first and sent then, so that its name can say how many records are in it, and so that
 nobody takes half a file for a whole one. It has no name on the disk: it is gone when it was sent, or when we crash.
@@ -34,6 +34,7 @@ from crm.models import (
     LeadPhone,
     LeadTag,
     LeadWebsite,
+    OrganizationQuerySet,
     custom_fields_of,
 )
 from crm.spreadsheets import XLSX_ROWS, csv_lines, write_xlsx
@@ -107,6 +108,23 @@ def export_deals(
     """These deals in this order, as `export_leads`."""
     columns = (*DEAL_COLUMNS, *_own_columns(CustomEntity.DEAL, DEAL_COLUMNS, own))
     return _export("deals", deals, _chosen(columns, every_column), kind, principal, actor)
+
+
+def export_organizations(
+    principal: Principal,
+    actor: Actor,
+    firms: OrganizationQuerySet,
+    *,
+    kind: str,
+    every_column: bool,
+    own: Collection[str] = (),
+) -> Export:
+    """These organizations in this order, as `export_leads`."""
+    columns = (
+        *ORGANIZATION_COLUMNS,
+        *_own_columns(CustomEntity.ORGANIZATION, ORGANIZATION_COLUMNS, own),
+    )
+    return _export("organizations", firms, _chosen(columns, every_column), kind, principal, actor)
 
 
 def most_rows(kind: str) -> int | None:
@@ -289,6 +307,12 @@ LEAD_COLUMNS: Final = (
     Column("Referrer", "referrer"),
     Column("Landing page", "landing_page"),
     Column("Test lead", "is_test"),
+)
+ORGANIZATION_COLUMNS: Final = (
+    Column("Organization ID", "pk"),
+    Column("Organization", "name", True),
+    Column("Domain", "domain", True),
+    Column("Created", "created_at"),
 )
 DEAL_COLUMNS: Final = (
     Column("Deal ID", "pk"),

@@ -19,7 +19,7 @@ from crm.views.deal import (
     deal_win,
 )
 from crm.views.deals import deals
-from crm.views.exports import deals_export, leads_export
+from crm.views.exports import deals_export, leads_export, organizations_export
 from crm.views.feed import calendar_feed
 from crm.views.files import deal_files, file_delete, file_download, lead_files, organization_files
 from crm.views.home import home
@@ -231,6 +231,7 @@ urlpatterns = [
     path("notes/<uuid:pk>/delete/", note_delete, name="note_delete"),
     path("organizations/", organizations, name="organizations"),
     path("organizations/new/", organization_new, name="organization_new"),
+    path("organizations/export/", organizations_export, name="organizations_export"),
     path("organizations/<uuid:pk>/", organization, name="organization"),
     path("organizations/<uuid:pk>/edit/", organization_edit, name="organization_edit"),
     path("deals/", deals, name="deals"),

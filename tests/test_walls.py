@@ -94,6 +94,7 @@ WITHOUT_ID = {
     "deals",
     "organizations",
     "organization_new",
+    "organizations_export",
     "api-organization-list",
     "api-activity-list",
     "deal_new",

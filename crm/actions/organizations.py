@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import TypedDict
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
+from crm.actions import custom
 from crm.models import Company, Organization
 
 
@@ -16,6 +18,7 @@ class OrganizationChanges(TypedDict, total=False):
 
     name: str
     domain: str
+    custom: Mapping[str, object]
 
 
 _HOST = re.compile(
@@ -150,6 +153,8 @@ def _saved(organization: Organization, changes: OrganizationChanges) -> Organiza
         organization.name_key = name_key(organization.name)
     if "domain" in changes:
         organization.domain = clean_domain(changes["domain"])
+    if changes.get("custom"):
+        custom.set_values(organization, changes["custom"])
     if not organization.name:
         raise ValidationError({"name": "Enter the name."}, code="required")
     organization.clean_fields(exclude=["company", "name_key"])

@@ -21,16 +21,14 @@ from crm.actions.customfields import FieldChanges
 from crm.api import filters
 from crm.api.base import CompanyViewSet
 from crm.api.fields import StrictSerializer, Text, WholeNumber
-from crm.models import ASKED, CustomField, CustomKind
-
-_ENTITIES = [(each.value, str(each.label)) for each in ASKED]
+from crm.models import CustomEntity, CustomField, CustomKind
 
 
 class CustomFieldSerializer(StrictSerializer):
     """A field of a company's own. Entity and kind are said once; the key follows from the first name."""
 
     id = serializers.UUIDField(read_only=True)
-    entity = serializers.ChoiceField(choices=_ENTITIES)
+    entity = serializers.ChoiceField(choices=CustomEntity.choices)
     key = serializers.CharField(read_only=True)
     name = Text(max_length=40)
     kind = serializers.ChoiceField(choices=CustomKind.choices)
@@ -41,7 +39,7 @@ class CustomFieldSerializer(StrictSerializer):
 
 
 class CustomFieldFilters(django_filters.FilterSet):
-    entity = filters.ChoiceFilter(choices=_ENTITIES)
+    entity = filters.ChoiceFilter(choices=CustomEntity.choices)
 
 
 class CustomFieldViewSet(CompanyViewSet):

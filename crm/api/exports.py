@@ -20,12 +20,27 @@ from crm.api.deals import DealFilters
 from crm.api.fields import StrictSerializer
 from crm.api.filters import LONGEST_SEARCH
 from crm.api.leads import LeadFilters
+from crm.api.organizations import OrganizationFilters
 from crm.api.texts import printable
 from crm.customfilters import names_of, read_custom
 from crm.models import custom_fields_of
 from crm.views.exports import as_download
 
-_FILTERS: dict[str, Any] = {"leads": LeadFilters, "deals": DealFilters}
+_FILTERS: dict[str, Any] = {
+    "leads": LeadFilters,
+    "deals": DealFilters,
+    "organizations": OrganizationFilters,
+}
+_EXPORTS: dict[str, Any] = {
+    "leads": exporting.export_leads,
+    "deals": exporting.export_deals,
+    "organizations": exporting.export_organizations,
+}
+_SEARCHES: dict[str, Any] = {
+    "leads": search.search_leads,
+    "deals": search.search_deals,
+    "organizations": search.search_organizations,
+}
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
@@ -43,14 +58,14 @@ class FilterValues(serializers.Field[Any, Any, Any, Any]):
 class ExportSerializer(StrictSerializer):
     """What to take along. `filters` are those of the list's address, and `search`."""
 
-    kind = serializers.ChoiceField(choices=["leads", "deals"])
+    kind = serializers.ChoiceField(choices=list(_FILTERS))
     format = serializers.ChoiceField(choices=["csv", "xlsx"], default="csv")
     columns = serializers.ChoiceField(choices=["all", "shown"], default="all")
     filters = FilterValues(required=False)
 
 
 class Exports(CompanyView):
-    """Files of leads and deals."""
+    """Files of leads, deals and organizations."""
 
     write_scope = "read"
 
@@ -77,7 +92,7 @@ class Exports(CompanyView):
         most = exporting.most_rows(asked["format"])
         if most and found.count() > most:
             raise ValidationError({"format": f"A sheet holds {most} records. Ask for csv, or filter."})
-        export: Any = exporting.export_leads if asked["kind"] == "leads" else exporting.export_deals
+        export = _EXPORTS[asked["kind"]]
         every_column = asked["columns"] == "all"
         made = export(self.principal, self.actor, found, kind=asked["format"], every_column=every_column)
         return cast("Response", as_download(made))  # a file, which needs no rendering
@@ -101,7 +116,7 @@ def _found(view: CompanyView, kind: str, values: dict[str, str]) -> QuerySet[Any
         )
     asked = QueryDict(mutable=True)
     asked.update(values)
-    records: Any = principal.leads() if kind == "leads" else principal.deals()
+    records: Any = getattr(principal, kind)()
     custom = read_custom(own, asked)
     if custom.wrong:
         raise ValidationError({"filters": [each.sentence for each in custom.wrong]})
@@ -109,6 +124,5 @@ def _found(view: CompanyView, kind: str, values: dict[str, str]) -> QuerySet[Any
     if not chosen.is_valid():
         sentences = [f"{name}: {sentence}" for name, found in chosen.errors.items() for sentence in found]
         raise ValidationError({"filters": sentences})
-    find: Any = search.search_leads if kind == "leads" else search.search_deals
-    found: QuerySet[Any] = find(custom.narrow(chosen.qs), text).order_by("-created_at", "-pk")
+    found: QuerySet[Any] = _SEARCHES[kind](custom.narrow(chosen.qs), text).order_by("-created_at", "-pk")
     return found

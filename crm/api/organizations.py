@@ -15,8 +15,8 @@ from crm import search
 from crm.actions import organizations as actions
 from crm.actions.organizations import OrganizationChanges
 from crm.api import filters
-from crm.api.base import SEARCHABLE, CompanyViewSet
-from crm.api.fields import Moment, Record, StrictSerializer, Text, optional_text
+from crm.api.base import CUSTOMISED, CompanyViewSet
+from crm.api.fields import CustomValues, Moment, Record, StrictSerializer, Text, optional_text
 from crm.models import Activity, Organization, OrganizationQuerySet
 from crm.models.activity import ActivityKind
 
@@ -27,6 +27,7 @@ class OrganizationSerializer(StrictSerializer):
     id = serializers.UUIDField(read_only=True)
     name = Text(max_length=160)
     domain = optional_text(300, help_text="Without www; no mail provider. Each domain is one firm's.")
+    custom = CustomValues("organization", required=False)
     created_at = Moment(read_only=True)
 
 
@@ -43,7 +44,8 @@ class OrganizationViewSet(CompanyViewSet):
     model = Organization
     serializer_class = OrganizationSerializer
     filterset_class = OrganizationFilters
-    filter_backends = SEARCHABLE
+    filter_backends = CUSTOMISED
+    own_entity = "organization"
     searched = "Words of the name or the domain."
     orderings = {"created_at": F("created_at"), "name": F("name_key")}
 

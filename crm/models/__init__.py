@@ -8,7 +8,6 @@ from crm.models.automation import AssignmentPerson, AssignmentRule, AutomationEn
 from crm.models.bulk import BulkRow, BulkRun, BulkState, BulkVerb, RowOutcome
 from crm.models.company import Company, ConsentPolicy
 from crm.models.customfield import (
-    ASKED,
     CustomEntity,
     CustomField,
     CustomKind,
@@ -43,7 +42,6 @@ from crm.models.task import Priority, SubTask, Task, TaskAssignee, TaskQuerySet
 from crm.models.view import SavedView, SavedViewQuerySet
 
 __all__ = [
-    "ASKED",
     "Activity",
     "ApiKey",
     "AssignmentPerson",

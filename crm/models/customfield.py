@@ -18,10 +18,6 @@ class CustomEntity(models.TextChoices):
     ORGANIZATION = "organization", "Organizations"
 
 
-# Those whose forms, pages and API ask for them. An organization has no form yet.
-ASKED = (CustomEntity.LEAD, CustomEntity.DEAL)
-
-
 class CustomKind(models.TextChoices):
     """What the values of a field are."""
 

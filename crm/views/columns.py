@@ -57,6 +57,11 @@ DEAL_COLUMNS: Final = (
     Column("created", "Created", is_usual=False),
     Column("moved", "Moved"),
 )
+ORGANIZATION_COLUMNS: Final = (
+    Column("people", "People"),
+    Column("deals", "Open deals"),
+    Column("created", "Added", is_usual=False),
+)
 
 
 def shown_columns(columns: tuple[Column, ...], params: QueryDict) -> frozenset[str]:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 from crm import panels
 from crm.access import Ability, Principal
 from crm.actions.deals import default_pipeline
-from crm.counting import LongPaginator
+from crm.counting import LongPaginator, pinned_if_few
 from crm.customfilters import NO_FILTERS, CustomFilters, read_custom
 from crm.display import relative_day, short_date
 from crm.forms import members
@@ -219,6 +219,11 @@ def matching_deals(principal: Principal, filters: DealFilters) -> DealQuerySet:
     return search_deals(_with_step(deals, filters.step), filters.search)
 
 
+def _listed(principal: Principal, filters: DealFilters) -> DealQuerySet:
+    deals = matching_deals(principal, filters)
+    return pinned_if_few(deals) if filters.custom.filters else deals
+
+
 def _with_step(deals: DealQuerySet, step: str) -> DealQuerySet:
     if step == "late":
         return deals.open().filter(next_step_on__lt=timezone.localdate())
@@ -293,7 +298,7 @@ def board_context(request: PageRequest, params: QueryDict) -> dict[str, Any]:
     options = deal_options()
     filters = replace(read_filters(params, options), status="", stage=None, closed="")
     pipeline = filters.pipeline or default_pipeline()
-    on_board = matching_deals(principal, filters).filter(is_on_board(timezone.localtime()))
+    on_board = _listed(principal, filters).filter(is_on_board(timezone.localtime()))
     stages = next(list(each.stages.all()) for each in options.pipelines if each == pipeline)
     currency = principal.company.currency
     totals = stage_totals(on_board, currency)
@@ -386,7 +391,7 @@ def list_context(request: PageRequest) -> dict[str, Any]:
     filters = read_filters(params, options)
     columns = with_own(DEAL_COLUMNS, options.customs)
     shown = shown_columns(columns, params)
-    deals = matching_deals(principal, filters)
+    deals = _listed(principal, filters)
     page = LongPaginator(deals.for_list().order_by(*ordering(SORTS, filters.sort)), PAGE_ROWS).get_page(
         params.get("page")
     )

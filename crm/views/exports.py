@@ -14,10 +14,11 @@ from crm.customfilters import CustomFilters
 from crm.customvalues import PREFIX
 from crm.exporting import Export
 from crm.frame import Toast
-from crm.models import Deal, Lead
+from crm.models import CustomEntity, Deal, Lead, custom_fields_of
 from crm.toasts import show_toast
 from crm.views import deals as deal_list
 from crm.views import leads as lead_list
+from crm.views import organizations as firm_list
 from crm.views.bulk import selected_deals, selected_leads
 from crm.views.columns import PARAMETER
 from crm.views.page import PageRequest, actor_of, back_to, member_page, query_of, refused
@@ -78,6 +79,30 @@ def deals_export(request: PageRequest) -> HttpResponse:
             principal,
             actor_of(request),
             deals,
+            kind=kind,
+            every_column=_every_column(request),
+            own=_own(request),
+        )
+    )
+
+
+@require_POST
+@member_page
+def organizations_export(request: PageRequest) -> HttpResponse:
+    """The organizations that the filters ask for, by name."""
+    principal = request.principal
+    asked = firm_list.read_filters(request.POST, custom_fields_of(CustomEntity.ORGANIZATION))
+    if refusal := _refusal(request, asked.custom, reverse("organizations")):
+        return refusal
+    firms = firm_list.matching_organizations(principal, asked)
+    kind = _kind(request)
+    if (most := exporting.most_rows(kind)) and firms.count() > most:
+        return _too_many(request, most, reverse("organizations"))
+    return as_download(
+        exporting.export_organizations(
+            principal,
+            actor_of(request),
+            firms,
             kind=kind,
             every_column=_every_column(request),
             own=_own(request),

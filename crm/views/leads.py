@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from crm import panels
 from crm.access import Ability, Principal
-from crm.counting import LongPaginator, kept_if_many
+from crm.counting import LongPaginator, kept_if_many, pinned_if_few
 from crm.countries import COUNTRIES
 from crm.customfilters import NO_FILTERS, CustomFilters, read_custom
 from crm.forms import members
@@ -182,7 +182,10 @@ def leads(request: PageRequest) -> HttpResponse:
     counts = lead_counts(principal.leads(), principal.user)
     columns = with_own(LEAD_COLUMNS, options.customs)
     shown = shown_columns(columns, request.GET)
-    found = with_columns(matching_leads(principal, filters).for_list(), shown)
+    matching = matching_leads(principal, filters)
+    if filters.custom.filters:
+        matching = pinned_if_few(matching)
+    found = with_columns(matching.for_list(), shown)
     page = LongPaginator(found, PAGE_ROWS).get_page(request.GET.get("page"))
     context = {
         "shown": shown,

@@ -10,7 +10,7 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count, Q
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -19,11 +19,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 from crm.access import Ability, Principal
 from crm.actions import organizations as actions
 from crm.actions.organizations import OrganizationChanges
-from crm.forms import SentenceForm, show_refusal
-from crm.models import Lead, Organization
+from crm.counting import count_of
+from crm.customfilters import NO_FILTERS, CustomFilters, read_custom
+from crm.forms import CustomisedForm, SentenceForm, show_refusal
+from crm.models import CustomEntity, CustomField, Lead, Organization, OrganizationQuerySet, custom_fields_of
 from crm.search import search_organizations
+from crm.views.columns import ORGANIZATION_COLUMNS, left_out, own_columns, shown_columns, with_own
+from crm.views.custom import customs_of
+from crm.views.customfilters import controls_of, custom_chips
 from crm.views.deals import cards_of
 from crm.views.files import files_of
+from crm.views.leads import Chip
 from crm.views.page import PageRequest, done, link_with, member_page
 from crm.views.timeline import Asked, timeline_of_organization
 
@@ -31,7 +37,7 @@ PAGE_ROWS: Final = 50
 MOST_PEOPLE: Final = 50
 
 
-class OrganizationForm(SentenceForm):
+class OrganizationForm(CustomisedForm, SentenceForm):
     """What is known of a firm."""
 
     name = forms.CharField(max_length=160)
@@ -42,9 +48,13 @@ class OrganizationForm(SentenceForm):
         widget=forms.TextInput(attrs={"placeholder": "fjordline.no", "autocapitalize": "none"}),
     )
 
+    def __init__(self, firm: Organization, data: QueryDict | None = None) -> None:
+        super().__init__(data, initial={"name": firm.name, "domain": firm.domain})
+        self.offer_custom(CustomEntity.ORGANIZATION, firm.custom)
+
     def changes(self) -> OrganizationChanges:
         """What was changed here."""
-        changed = {name: self.cleaned_data[name] for name in self.changed_data}
+        changed = self.take_custom({name: self.cleaned_data[name] for name in self.changed_data})
         return cast("OrganizationChanges", changed)  # the fields bear the action's names
 
 
@@ -57,13 +67,28 @@ class Row:
     deals: int
 
 
+@dataclass(frozen=True)
+class OrganizationFilters:
+    """What the list is asked for, read from its URL."""
+
+    search: str = ""
+    custom: CustomFilters = NO_FILTERS
+
+    @property
+    def are_set(self) -> bool:
+        return bool(self.search or self.custom)
+
+
 @require_safe
 @member_page
 def organizations(request: PageRequest) -> HttpResponse:
     """The list, by name; a page begins behind the last firm of the one before."""
-    principal = request.principal
-    search = " ".join(request.GET.get("search", "").split())
-    firms = search_organizations(principal.organizations(), search).order_by("name_key", "pk")
+    principal, params = request.principal, request.GET
+    fields = custom_fields_of(CustomEntity.ORGANIZATION)
+    filters = read_filters(params, fields)
+    firms = matching_organizations(principal, filters)
+    columns = with_own(ORGANIZATION_COLUMNS, fields)
+    chosen = shown_columns(columns, params)
     after = _after(principal, request.GET.get("after", ""))
     if after is not None:
         behind = Q(name_key__gt=after.name_key) | Q(name_key=after.name_key, pk__gt=after.pk)
@@ -72,12 +97,42 @@ def organizations(request: PageRequest) -> HttpResponse:
     shown = found[:PAGE_ROWS]
     context = {
         "rows": _rows(principal, shown),
-        "search": search,
+        "search": filters.search,
         "may_add": may_add(principal),
-        "next_url": link_with(request.GET, after=str(shown[-1].pk)) if len(found) > PAGE_ROWS else "",
-        "first_url": link_with(request.GET, after=None) if after is not None else "",
+        "filters": filters,
+        "columns": columns,
+        "shown": chosen,
+        "own": own_columns(columns, chosen),
+        "own_filters": controls_of(fields, params),
+        "chips": [Chip(*said) for said in custom_chips(_from_the_start(params), filters.custom)],
+        "left_out": left_out(_from_the_start(params), columns, filters.custom),
+        "params": _from_the_start(params),
+        "count": count_of(firms) if shown else 0,
+        "next_url": link_with(params, after=str(shown[-1].pk)) if len(found) > PAGE_ROWS else "",
+        "first_url": link_with(params, after=None) if after is not None else "",
     }
     return render(request, "crm/organizations.html", context)
+
+
+def read_filters(params: QueryDict, fields: Sequence[CustomField]) -> OrganizationFilters:
+    """The filters of a URL."""
+    return OrganizationFilters(
+        search=" ".join(params.get("search", "").split()),
+        custom=read_custom((field.values for field in fields), params),
+    )
+
+
+def matching_organizations(principal: Principal, filters: OrganizationFilters) -> OrganizationQuerySet:
+    """The organizations that the filters ask for, by name."""
+    firms = filters.custom.narrow(principal.organizations())
+    return search_organizations(firms, filters.search).order_by("name_key", "pk")
+
+
+def _from_the_start(params: QueryDict) -> QueryDict:
+    """The parameters without the place in the list: another filter begins anew."""
+    kept = params.copy()
+    kept.pop("after", None)
+    return kept
 
 
 def _after(principal: Principal, pk: str) -> Organization | None:
@@ -106,7 +161,7 @@ def organization_new(request: PageRequest) -> HttpResponse:
     """Add a firm by hand; one that is there already is named, with the way to it."""
     if not may_add(request.principal):
         raise PermissionDenied
-    form = OrganizationForm(request.POST if request.method == "POST" else None)
+    form = OrganizationForm(Organization(), request.POST if request.method == "POST" else None)
     known: list[Organization] = []
     if form.is_valid():
         changes = form.changes()
@@ -147,6 +202,8 @@ def organization(request: PageRequest, pk: UUID) -> HttpResponse:
     shown: list[Lead] = list(people.select_related("status").prefetch_related("emails")[: MOST_PEOPLE + 1])
     context = {
         "organization": firm,
+        "customs": customs_of(firm),
+        "edit_url": reverse("organization_edit", args=[pk]),
         "people": shown[:MOST_PEOPLE],
         "has_more": len(shown) > MOST_PEOPLE,
         "deals": cards_of(list(deals.for_list()[:MOST_PEOPLE])),
@@ -166,7 +223,7 @@ def organization_edit(request: PageRequest, pk: UUID) -> HttpResponse:
     """Mend the name, or the domain by which addresses find it."""
     firm = _found(request, pk)
     data = request.POST if request.method == "POST" else None
-    form = OrganizationForm(data, initial={"name": firm.name, "domain": firm.domain})
+    form = OrganizationForm(firm, data)
     if form.is_valid():
         try:
             actions.update_organization(firm, form.changes())

@@ -246,6 +246,7 @@ TESTED_IN: dict[str, str] = {
     "import_started": "tests/crm/actions/test_imports.py",
     "import_undone": "tests/crm/actions/test_imports.py",
     "leads_exported": "tests/crm/test_exporting.py",
+    "organizations_exported": "tests/crm/views/test_organization_fields.py",
     "deals_exported": "tests/crm/api/test_exports.py",
     "leads_merged": "tests/crm/actions/test_merge.py",
     "merge_undone": "tests/crm/actions/test_merge.py",

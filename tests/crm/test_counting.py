@@ -9,7 +9,7 @@ from django.core.cache import cache
 from pytest_django import DjangoAssertNumQueries
 
 from crm import counting
-from crm.counting import LongPaginator, count_of, kept_if_many
+from crm.counting import LongPaginator, count_of, kept_if_many, pinned_if_few
 from crm.models import Company, Lead
 from tests.factories import LeadFactory
 
@@ -76,3 +76,19 @@ def test_a_fact_about_many_rows_is_kept_and_about_few_is_not(company: Company) -
     cache.clear()
     many = [kept_if_many("test", Lead.objects.all(), work_out) for _ in range(2)]
     assert (few, many) == ([0, 1], [2, 2])
+
+
+@pytest.mark.parametrize(("few", "is_pinned"), [(3, True), (2, False)])
+def test_few_rows_are_pinned_by_their_ids(
+    company: Company, monkeypatch: pytest.MonkeyPatch, few: int, is_pinned: bool
+) -> None:
+    monkeypatch.setattr(counting, "FEW", few)
+    _leads(company, 3)
+    rows = Lead.objects.order_by("-pk")
+    found = pinned_if_few(rows)
+    assert list(found) == list(rows)
+    assert (" IN (" in str(found.query)) is is_pinned
+
+
+def test_no_rows_stay_none(company: Company) -> None:
+    assert list(pinned_if_few(Lead.objects.all())) == []

@@ -1,4 +1,4 @@
-"""Custom fields: a list for leads and for deals, in the order of the forms."""
+"""Custom fields: a list for leads, for deals and for organizations, in the order of the forms."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from crm.actions import customfields as actions
 from crm.actions import vocabulary
 from crm.errors import Conflict
 from crm.forms import SentenceForm, show_refusal
-from crm.models import ASKED, CustomEntity, CustomField, CustomKind
+from crm.models import CustomEntity, CustomField, CustomKind
 from crm.views.page import PageRequest, actor_of, done, for_htmx, sentence_of, status_of
 from crm.views.settings.page import settings_page
 
@@ -147,7 +147,9 @@ def _page(
     context: dict[str, Any] = {
         "entity": entity,
         "noun": str(CustomEntity(entity).label).lower(),
-        "tabs": [{"label": str(each.label), "url": _url(each), "current": each == entity} for each in ASKED],
+        "tabs": [
+            {"label": str(each.label), "url": _url(each), "current": each == entity} for each in CustomEntity
+        ],
         "fields": fields,
         "form": form or NewFieldForm(),
         "asked": asked,
@@ -161,7 +163,7 @@ def _page(
 
 def _entity(request: PageRequest) -> str:
     named = request.GET.get("of", "")
-    return named if named in ASKED else str(CustomEntity.LEAD)
+    return named if named in CustomEntity.values else str(CustomEntity.LEAD)
 
 
 def _listed(entity: str) -> Any:
