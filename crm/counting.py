@@ -18,7 +18,7 @@ from django.db.models import QuerySet
 from django.utils.functional import cached_property
 
 EXACT: Final = 5_000
-FEW: Final = 500
+FEW: Final = 200
 KEPT_SECONDS: Final = 60
 Found = TypeVar("Found")
 Rows = TypeVar("Rows", bound=QuerySet[Any])
