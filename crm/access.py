@@ -44,13 +44,14 @@ class Ability(StrEnum):
     SEE_ALL = "see the records of others"
     DELETE = "delete records"
     SEE_LINKEDIN = "see the LinkedIn log"
+    READ_REPORTS = "read the reports"
     MANAGE = "change settings, users and integrations"
     OWN = "decide who owns the company"
     DELETE_COMPANY = "delete the company"
 
 
 _AGENT = frozenset({Ability.WORK})
-_MANAGER = _AGENT | {Ability.SEE_ALL, Ability.DELETE, Ability.SEE_LINKEDIN}
+_MANAGER = _AGENT | {Ability.SEE_ALL, Ability.DELETE, Ability.SEE_LINKEDIN, Ability.READ_REPORTS}
 _ADMIN = _MANAGER | {Ability.MANAGE}
 ABILITIES: dict[str, frozenset[Ability]] = {
     Role.AGENT: _AGENT,

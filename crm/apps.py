@@ -7,6 +7,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.apps import apps as registry
 from django.db import connections
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate, pre_migrate
 
 
@@ -17,9 +18,10 @@ class CrmConfig(AppConfig):
     verbose_name = "CRM"
 
     def ready(self) -> None:
-        from crm import sessions, sign_in_with, sign_ins  # noqa: F401  they listen to sign-ins
+        from crm import medians, sessions, sign_in_with, sign_ins  # noqa: F401  they listen to sign-ins
 
         sign_ins.listen()
+        connection_created.connect(medians.teach_sqlite)
         pre_migrate.connect(_before_migrations, sender=self)
         post_migrate.connect(_after_migrations, sender=self)
 

@@ -52,6 +52,7 @@ from crm.views.notifications import notification_open, notifications, notificati
 from crm.views.organizations import organization, organization_edit, organization_new, organizations
 from crm.views.privacy import lead_erase, lead_export
 from crm.views.recycle_bin import recycle_bin
+from crm.views.reports.page import report
 from crm.views.saved_views import view_delete, view_edit, view_new, view_save
 from crm.views.search import palette, search
 from crm.views.settings.audit import audit_entries, audit_export
@@ -188,6 +189,10 @@ urlpatterns = [
     path("settings/fields/<uuid:pk>/delete/", custom_field_delete, name="settings_field_delete"),
     path("settings/audit/", audit_entries, name="settings_audit"),
     path("settings/audit/export/", audit_export, name="settings_audit_export"),
+    path("reports/", report, {"route": "reports"}, name="reports"),
+    path("reports/win-rate/", report, {"route": "reports_sources"}, name="reports_sources"),
+    path("reports/funnel/", report, {"route": "reports_funnel"}, name="reports_funnel"),
+    path("reports/team/", report, {"route": "reports_team"}, name="reports_team"),
     path("search/", search, name="search"),
     path("search/palette/", palette, name="palette"),
     path("imports/", imports, name="imports"),

@@ -105,6 +105,9 @@ def test_no_list_page_figure_or_file_tells_of_others(
         "/api/v1/deals/?status=won",
         "/tasks/?view=all",
         "/tasks/calendar/?view=all",
+        "/leads/?view=all&reached=won",
+        "/deals/?view=list&status=won&counts=sales",
+        "/tasks/?view=done&done_from=2020-01-01",
     ],
 )
 def test_no_view_filter_or_search_finds_others(

@@ -12,10 +12,9 @@ from crm import cleaning, mentions, signals
 from crm.actor import Actor
 from crm.errors import Conflict
 from crm.models import Activity, Deal, Lead, Mention, User
-from crm.models.activity import ActivityKind
+from crm.models.activity import WRITTEN_BY_PEOPLE, ActivityKind
 from crm.signals import MentionFact
 
-WRITTEN_BY_PEOPLE = (ActivityKind.NOTE, ActivityKind.CALL, ActivityKind.MEETING, ActivityKind.EMAIL)
 _SHOWN = 300
 
 

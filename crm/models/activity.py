@@ -30,6 +30,9 @@ class ActivityKind(models.TextChoices):
     FILE = "file", "File"
 
 
+WRITTEN_BY_PEOPLE = (ActivityKind.NOTE, ActivityKind.CALL, ActivityKind.MEETING, ActivityKind.EMAIL)
+
+
 class Activity(TenantModel):
     """One line of a timeline. `old` and `new` are what a reader should see, never ids."""
 
@@ -55,6 +58,17 @@ class Activity(TenantModel):
         indexes = [
             models.Index(fields=("lead", "-at", "-id"), name="timeline_of_lead"),
             models.Index(fields=("deal", "-at", "-id"), name="timeline_of_deal"),
+            # For the report of what each person did: it reads these two and no row.
+            models.Index(
+                fields=("company", "at", "actor", "kind"),
+                condition=models.Q(kind__in=WRITTEN_BY_PEOPLE),
+                name="activity_by_people",
+            ),
+            models.Index(
+                fields=("company", "actor", "lead"),
+                condition=models.Q(kind=ActivityKind.CREATED, deal=None),
+                name="activity_of_adding_leads",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -33,6 +33,10 @@ class DealQuerySet(TenantQuerySet["Deal"]):
     def open(self) -> DealQuerySet:
         return self.filter(status=StageKind.OPEN)
 
+    def sold(self) -> DealQuerySet:
+        """Won, with somebody, in a pipeline that counts as sales."""
+        return self.filter(status=StageKind.WON, pipeline__counts_as_sales=True, lead__isnull=False)
+
     def for_list(self) -> DealQuerySet:
         """With everything a card or list row shows, in a fixed number of queries."""
         return self.select_related("stage", "pipeline", "owner", "organization", "lead")

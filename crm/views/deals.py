@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, Final
 from uuid import UUID
@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 from crm import panels
 from crm.access import Ability, Principal
 from crm.actions.deals import default_pipeline
+from crm.analysis import AGES
 from crm.counting import LongPaginator, pinned_if_few
 from crm.customfilters import NO_FILTERS, CustomFilters, read_custom
 from crm.display import relative_day, short_date
@@ -39,6 +40,7 @@ from crm.reports import StageTotal, in_words, month_start, stage_totals, sum_up
 from crm.search import search_deals
 from crm.views.columns import DEAL_COLUMNS, left_out, own_columns, shown_columns, with_own
 from crm.views.customfilters import controls_of, custom_chips
+from crm.views.deal_narrowing import KEPT, NARROWING, Narrowing, narrow, narrowing_chips, read_narrowing
 from crm.views.leads import Chip, ordering, page_links
 from crm.views.page import PageRequest, for_htmx, into, link_with, member_page
 from crm.views.saved_views import default_url, saved_context, views_of
@@ -48,7 +50,14 @@ COLUMN_CARDS: Final = 8
 MORE_CARDS: Final = 50
 MOST_CARDS: Final = 500
 ALL_PIPELINES: Final = "all"
-STATUSES: Final = {"open": "open", "won": "won", "lost": "lost", "closed": "won or lost"}
+FORECAST: Final = "forecast"
+STATUSES: Final = {
+    "open": "open",
+    "won": "won",
+    "lost": "lost",
+    "closed": "won or lost",
+    FORECAST: "open, or won this month",
+}
 STEPS: Final = {"late": "late", "none": "missing"}
 CLOSED: Final = {"this-month": "this month", "last-month": "last month", "90-days": "the last 90 days"}
 SORTS: Final[dict[str, tuple[str, ...]]] = {
@@ -90,6 +99,7 @@ class DealFilters:
     search: str = ""
     sort: str = NEWEST_MOVE
     custom: CustomFilters = NO_FILTERS
+    more: Narrowing = field(default_factory=Narrowing)
 
 
 @dataclass(frozen=True)
@@ -190,6 +200,7 @@ def read_filters(params: QueryDict, options: DealOptions) -> DealFilters:
         search=" ".join(params.get("search", "").split()),
         sort=sort if sort.removeprefix("-") in SORTS else NEWEST_MOVE,
         custom=read_custom((field.values for field in options.customs), params),
+        more=read_narrowing(params, options.owners),
     )
 
 
@@ -209,6 +220,8 @@ def matching_deals(principal: Principal, filters: DealFilters) -> DealQuerySet:
         deals = deals.filter(owner=None)
     if filters.status == "closed":
         deals = deals.exclude(status=StageKind.OPEN)
+    elif filters.status == FORECAST:
+        deals = deals.filter(Q(status=StageKind.OPEN) | Q(won_at__gte=month_start(timezone.localtime())))
     elif filters.status:
         deals = deals.filter(status=filters.status)
     if filters.stage:
@@ -216,7 +229,8 @@ def matching_deals(principal: Principal, filters: DealFilters) -> DealQuerySet:
     if filters.closed:
         start, end = closing_span(filters.closed, timezone.localtime())
         deals = deals.filter(Q(won_at__gte=start, won_at__lt=end) | Q(lost_at__gte=start, lost_at__lt=end))
-    return search_deals(_with_step(deals, filters.step), filters.search)
+    deals = narrow(_with_step(deals, filters.step), filters.more, principal)
+    return search_deals(deals, filters.search)
 
 
 def _listed(principal: Principal, filters: DealFilters) -> DealQuerySet:
@@ -250,6 +264,7 @@ def chips_of(params: QueryDict, filters: DealFilters) -> list[Chip]:
         "status": ("Is", STATUSES.get(filters.status, "")),
         "stage": ("Stage is", str(filters.stage or "")),
         "closed": ("Closed in", CLOSED.get(filters.closed, "")),
+        **narrowing_chips(filters.more),
     }
     chips = [
         Chip(about, value, link_with(params, **{name: None}))
@@ -296,7 +311,7 @@ def board_context(request: PageRequest, params: QueryDict) -> dict[str, Any]:
     """Everything the board shows. `params` are those of the board's own URL, also after a move."""
     principal = request.principal
     options = deal_options()
-    filters = replace(read_filters(params, options), status="", stage=None, closed="")
+    filters = replace(read_filters(params, options), status="", stage=None, closed="", more=Narrowing())
     pipeline = filters.pipeline or default_pipeline()
     on_board = _listed(principal, filters).filter(is_on_board(timezone.localtime()))
     stages = next(list(each.stages.all()) for each in options.pipelines if each == pipeline)
@@ -411,6 +426,8 @@ def list_context(request: PageRequest) -> dict[str, Any]:
         "own": own_columns(columns, shown),
         "left_out": left_out(params, columns, filters.custom),
         "columns": [column for column in columns if column.key != "ready" or panels.deal_badges],
+        "ages": AGES,
+        "kept": [(name, params[name]) for name in KEPT if params.get(name)],
         "sorts": [(words, link_with(params, sort=key), key) for key, words in SORT_WORDS.items()],
         "sort_words": SORT_WORDS.get(filters.sort, "Sort"),
         "targets": [
@@ -437,7 +454,9 @@ def _shared(params: QueryDict, filters: DealFilters, options: DealOptions) -> di
         "own_filters": controls_of(options.customs, params),
         "pipelines": [(each, link_with(kept, pipeline=each.key)) for each in options.pipelines],
         "all_pipelines_url": link_with(kept, pipeline=ALL_PIPELINES),
-        "board_view_url": link_with(params, view=None, status=None, stage=None, closed=None, sort=None),
+        "board_view_url": link_with(
+            params, view=None, status=None, stage=None, closed=None, sort=None, **dict.fromkeys(NARROWING)
+        ),
         "list_view_url": link_with(params, view="list"),
         "late_url": link_with(params, step="late"),
         "stepless_url": link_with(params, step="none"),

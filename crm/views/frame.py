@@ -89,7 +89,15 @@ def _nav(principal: Principal, path: str) -> tuple[NavItem, ...]:
     theirs = (item(principal, path) for item in panels.nav_items)
     firms = reverse("organizations")
     last = NavItem("Organizations", firms, "building-office", current=path.startswith(firms), keys="g o")
-    return (*ours, *(item for item in theirs if item), last)
+    return (*ours, *(item for item in theirs if item), last, *_reports(principal, path))
+
+
+def _reports(principal: Principal, path: str) -> tuple[NavItem, ...]:
+    """For those who may read them."""
+    if not principal.can(Ability.READ_REPORTS):
+        return ()
+    url = reverse("reports")
+    return (NavItem(_("Reports"), url, "chart-bar", current=path.startswith(url), keys="g r"),)
 
 
 def _new_organization(principal: Principal) -> tuple[NavItem, ...]:

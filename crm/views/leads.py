@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 
 from crm import panels
 from crm.access import Ability, Principal
+from crm.analysis import added_by
 from crm.counting import LongPaginator, kept_if_many, pinned_if_few
 from crm.countries import COUNTRIES
 from crm.customfilters import NO_FILTERS, CustomFilters, read_custom
@@ -37,6 +38,7 @@ from crm.models import (
     custom_fields_of,
 )
 from crm.panels import Badge, LeadFilter
+from crm.periods import after, midnight, parsed_day
 from crm.reports import UNTOUCHED_AFTER, LeadCounts, lead_counts
 from crm.search import search_leads
 from crm.views.columns import LEAD_COLUMNS, left_out, own_columns, shown_columns, with_own
@@ -86,6 +88,11 @@ TOUCHES: Final = {
     "not-30": "over 30 days ago",
     "not-90": "over 90 days ago",
 }
+# How far somebody came, whatever their status is now.
+REACHED: Final = {"qualified": "being qualified", "won": "a won deal"}
+NO_SOURCE: Final = "none"
+# Filters without a field of their own: the form of filters passes them on.
+KEPT: Final = ("source_is", "added_by")
 MAY_BE_MISSING: Final = (
     "organization__",
     "owner__",
@@ -128,6 +135,9 @@ class LeadFilters:
     touched: str = ""
     created_from: dt.date | None = None
     created_to: dt.date | None = None
+    reached: str = ""
+    is_sourceless: bool = False
+    added_by: User | None = None
     theirs: tuple[tuple[LeadFilter, str], ...] = ()
     """Filters of other apps that are set, with their values."""
     custom: CustomFilters = NO_FILTERS
@@ -141,6 +151,9 @@ class LeadFilters:
             or self.touched
             or self.created_from
             or self.created_to
+            or self.reached
+            or self.is_sourceless
+            or self.added_by
             or self.theirs
             or self.custom
             or self.source
@@ -198,6 +211,8 @@ def leads(request: PageRequest) -> HttpResponse:
         "countries": COUNTRIES,
         "consents": Consent.choices,
         "touches": TOUCHES,
+        "reaches": REACHED,
+        "kept": [(name, request.GET[name]) for name in KEPT if request.GET.get(name)],
         "their_filters": [(each, request.GET.get(each.name, "")) for each in panels.lead_filters],
         "filters": filters,
         "options": options,
@@ -266,8 +281,11 @@ def read_filters(params: QueryDict, options: LeadOptions, principal: Principal) 
         country=params.get("country", "") if params.get("country") in COUNTRIES else "",
         consent=params.get("consent", "") if params.get("consent") in Consent.values else "",
         touched=params.get("touched", "") if params.get("touched") in TOUCHES else "",
-        created_from=_day(params.get("created_from", "")),
-        created_to=_day(params.get("created_to", "")),
+        created_from=parsed_day(params.get("created_from", "")),
+        created_to=parsed_day(params.get("created_to", "")),
+        reached=params.get("reached", "") if params.get("reached") in REACHED else "",
+        is_sourceless=params.get("source_is") == NO_SOURCE,
+        added_by=next((user for user in options.owners if str(user.pk) == params.get("added_by")), None),
         theirs=tuple(
             (each, params.get(each.name, ""))
             for each in panels.lead_filters
@@ -276,13 +294,6 @@ def read_filters(params: QueryDict, options: LeadOptions, principal: Principal) 
         custom=read_custom((field.values for field in options.customs), params),
         sort=sort if sort.removeprefix("-") in SORTS else NEWEST_TOUCH,
     )
-
-
-def _day(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def matching_leads(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
@@ -306,27 +317,33 @@ def matching_leads(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
         leads = leads.filter(consent=filters.consent)
     for each, value in filters.theirs:
         leads = each.narrow(leads, principal.company, value)
-    leads = filters.custom.narrow(_in_time(leads, filters))
+    leads = filters.custom.narrow(_in_time(_for_reports(leads, principal, filters), filters))
     return search_leads(leads, filters.search).order_by(*ordering(SORTS, filters.sort))
+
+
+def _for_reports(leads: LeadQuerySet, principal: Principal, filters: LeadFilters) -> LeadQuerySet:
+    """By what the numbers of the reports open."""
+    if filters.is_sourceless:
+        leads = leads.filter(source="")
+    if filters.reached == "qualified":
+        leads = leads.filter(qualified_at__isnull=False)
+    if filters.reached == "won":
+        leads = leads.filter(pk__in=principal.deals().sold().order_by().values("lead_id"))
+    return added_by(leads, filters.added_by) if filters.added_by else leads
 
 
 def _in_time(leads: LeadQuerySet, filters: LeadFilters) -> LeadQuerySet:
     """By when they came and when they were touched last; days are those of the company's time zone."""
+    zone = timezone.get_current_timezone()
     if filters.created_from:
-        leads = leads.filter(occurred_at__gte=_midnight(filters.created_from))
+        leads = leads.filter(occurred_at__gte=midnight(filters.created_from, zone))
     if filters.created_to:
-        leads = leads.filter(occurred_at__lt=_midnight(filters.created_to) + dt.timedelta(days=1))
+        leads = leads.filter(occurred_at__lt=after(filters.created_to, zone))
     way, _, days = filters.touched.partition("-")
     if not days:
         return leads
     since = timezone.now() - dt.timedelta(days=int(days))
     return leads.filter(last_touch_at__gte=since) if way == "in" else leads.filter(last_touch_at__lt=since)
-
-
-def _midnight(day: dt.date) -> dt.datetime:
-    # The last days of the calendar have no moment in every time zone.
-    day = min(max(day, dt.date(1900, 1, 1)), dt.date(2200, 1, 1))
-    return dt.datetime.combine(day, dt.time(), timezone.get_current_timezone())
 
 
 def _in_view(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
@@ -411,6 +428,9 @@ def _chips(params: QueryDict, filters: LeadFilters) -> list[Chip]:
         "country": ("Country is", COUNTRIES.get(filters.country, "")),
         "consent": ("Consent is", filters.consent),
         "touched": ("Last touch", TOUCHES.get(filters.touched, "")),
+        "reached": ("Came to", REACHED.get(filters.reached, "")),
+        "source_is": ("Source is", "missing" if filters.is_sourceless else ""),
+        "added_by": ("Added by", str(filters.added_by or "")),
         "created_from": ("Created since", _in_words(filters.created_from)),
         "created_to": ("Created until", _in_words(filters.created_to)),
         **{each.name: (f"{each.label} is", each.choices[value]) for each, value in filters.theirs},

@@ -15,6 +15,7 @@ from django.db.models import Count, Q
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from crm import display
@@ -23,6 +24,7 @@ from crm.forms import members
 from crm.frame import NavItem
 from crm.models import Deal, Lead, Priority, Task, TaskQuerySet, User
 from crm.models.task import is_overdue
+from crm.periods import after, midnight, parsed_day
 from crm.views.leads import Chip, page_links
 from crm.views.page import PageRequest, for_htmx, link_with, member_page
 
@@ -54,10 +56,23 @@ class TaskFilters:
     person: User | None = None
     is_nobody: bool = False
     search: str = ""
+    done_by: User | None = None
+    done_from: dt.date | None = None
+    done_to: dt.date | None = None
 
     @property
     def are_set(self) -> bool:
-        return bool(self.due or self.day or self.priority or self.person or self.is_nobody or self.search)
+        return bool(
+            self.due
+            or self.day
+            or self.priority
+            or self.person
+            or self.is_nobody
+            or self.search
+            or self.done_by
+            or self.done_from
+            or self.done_to
+        )
 
 
 @dataclass(frozen=True)
@@ -129,19 +144,15 @@ def read_filters(params: QueryDict, people: Iterable[User]) -> TaskFilters:
     return TaskFilters(
         view=view if view in VIEWS else "mine",
         due=due if due in DUE else "",
-        day=_day(params.get("day", "")),
+        day=parsed_day(params.get("day", "")),
         priority=priority if priority in PRIORITIES else "",
         person=next((user for user in people if str(user.pk) == person), None),
         is_nobody=person == NOBODY,
         search=" ".join(params.get("search", "").replace("\x00", "").split()),
+        done_by=next((user for user in people if str(user.pk) == params.get("done_by")), None),
+        done_from=parsed_day(params.get("done_from", "")),
+        done_to=parsed_day(params.get("done_to", "")),
     )
-
-
-def _day(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        return None
 
 
 def matching_tasks(principal: Principal, filters: TaskFilters, now: dt.datetime) -> TaskQuerySet:
@@ -157,6 +168,7 @@ def matching_tasks(principal: Principal, filters: TaskFilters, now: dt.datetime)
         tasks = tasks.assigned_to(filters.person)
     if filters.is_nobody:
         tasks = tasks.filter(assignees=None)
+    tasks = _done_then(tasks, filters)
     for word in filters.search.split():
         tasks = tasks.filter(title__icontains=word)
     if filters.view == "done":
@@ -172,6 +184,18 @@ def _of_view(principal: Principal, filters: TaskFilters) -> TaskQuerySet:
         tasks = tasks.assigned_to(principal.user)
     # A day shows what the calendar shows of it, done or not.
     return tasks if filters.day else tasks.open()
+
+
+def _done_then(tasks: TaskQuerySet, filters: TaskFilters) -> TaskQuerySet:
+    """By who did it and when; days are those of the company."""
+    zone = timezone.get_current_timezone()
+    if filters.done_by:
+        tasks = tasks.filter(done_by=filters.done_by)
+    if filters.done_from:
+        tasks = tasks.filter(done_at__gte=midnight(filters.done_from, zone))
+    if filters.done_to:
+        tasks = tasks.filter(done_at__lt=after(filters.done_to, zone))
+    return tasks
 
 
 def _due(due: str, now: dt.datetime) -> Q:
@@ -273,16 +297,23 @@ def _chips(params: QueryDict, filters: TaskFilters) -> list[Chip]:
     person = "Nobody" if filters.is_nobody else str(filters.person or "")
     found = {
         "due": ("Due", DUE.get(filters.due, "")),
-        "day": ("Due on", f"{filters.day:%-d %b %Y}" if filters.day else ""),
+        "day": ("Due on", _in_words(filters.day)),
         "priority": ("Priority is", filters.priority.capitalize()),
         "person": ("Assigned to", person),
         "search": ("Words", filters.search),
+        "done_by": ("Done by", str(filters.done_by or "")),
+        "done_from": ("Done since", _in_words(filters.done_from)),
+        "done_to": ("Done until", _in_words(filters.done_to)),
     }
     return [
         Chip(about, value, link_with(params, **{name: None}))
         for name, (about, value) in found.items()
         if value
     ]
+
+
+def _in_words(day: dt.date | None) -> str:
+    return f"{day:%-d %b %Y}" if day else ""
 
 
 # ── Calendar ───────────────────────────────────────────────────────────────────────────────────────────

@@ -20,10 +20,10 @@ from django.utils.translation import gettext as _
 
 from crm import panels
 from crm.access import Principal
-from crm.actions.timeline import WRITTEN_BY_PEOPLE, is_own
+from crm.actions.timeline import is_own
 from crm.mentions import marked
 from crm.models import Activity, Deal, Lead, Organization
-from crm.models.activity import ActivityKind
+from crm.models.activity import WRITTEN_BY_PEOPLE, ActivityKind
 from crm.panels import TimelineEntry
 from crm.templatetags.ui import OWN_SYMBOLS
 from crm.views.page import LIST

@@ -27,6 +27,7 @@ WRITERS = {"crm/actions/members.py", "crm/actions/people.py", "crm/models/person
         (Ability.SEE_ALL, {"manager", "admin", "owner"}),
         (Ability.DELETE, {"manager", "admin", "owner"}),
         (Ability.SEE_LINKEDIN, {"manager", "admin", "owner"}),
+        (Ability.READ_REPORTS, {"manager", "admin", "owner"}),
         (Ability.MANAGE, {"admin", "owner"}),
         (Ability.OWN, {"owner"}),
         (Ability.DELETE_COMPANY, {"owner"}),

@@ -1,0 +1,1 @@
+"""The reports: what is asked for, a sheet for each, and the page."""
