@@ -20,6 +20,7 @@ from crm.access import Ability, Principal
 from crm.actions.deals import default_pipeline
 from crm.models import Invitation, Lead, Membership, Pipeline, Stage, StageKind
 from crm.panels import FirstStep
+from crm.periods import midnight
 from crm.reports import (
     WIN_RATE_DAYS,
     StageTotal,
@@ -40,7 +41,8 @@ RECENT: Final = 6
 MOST_VIEWED: Final = 3
 SETUP: Final = "setup"
 YOUNG: Final = dt.timedelta(days=30)
-WEEK: Final = dt.timedelta(days=7)
+# With today seven days.
+WEEK: Final = dt.timedelta(days=6)
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def _checklist(principal: Principal) -> list[ToDo]:
 
 def _figures(principal: Principal) -> dict[str, Any]:
     now = timezone.localtime()
+    week_began = midnight(now.date() - WEEK, timezone.get_current_timezone())
     pipeline, currency = default_pipeline(), principal.company.currency
     deals = principal.deals().filter(pipeline=pipeline)
     totals = stage_totals(deals.open(), currency)
@@ -171,7 +174,8 @@ def _figures(principal: Principal) -> dict[str, Any]:
         "today": now,
         "pipeline": pipeline,
         "counts": lead_counts(principal.leads(), principal.user),
-        "new_leads": principal.leads().filter(occurred_at__gte=now - WEEK).count(),
+        "new_leads": principal.leads().filter(occurred_at__gte=week_began).count(),
+        "week_began": week_began.date(),
         "late": deals.open().filter(next_step_on__lt=now.date()).count(),
         "open": open_total,
         "open_sums": in_words(open_total.sums),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import html
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +18,7 @@ from crm.access import Principal
 from crm.actions import deals as actions
 from crm.actions import tasks
 from crm.frame import NavItem
-from crm.models import Company, Deal, Lead, User
+from crm.models import Company, Deal, Lead, Stage, User
 from crm.panels import Panel
 from crm.views.frame import frame_of
 from tests.crm.views.conftest import Browser
@@ -93,11 +95,88 @@ def test_later_there_are_figures(alice: Browser, company: Company, deal: Deal) -
     page = alice.seen("home")
     assert "Won this month" in page
     assert ">$500</a>" in page
-    assert "$500 won this month, €100 weighted of €1,000 open" in page
+    assert ">$500 won this month</a>" in page
+    assert ">€100 weighted of €1,000 open</a>" in page
     assert ">€100 + $500</a>" in page
     assert "100&nbsp;%" in page
-    assert "1 won, 0 lost" in page
+    assert ">1 won</a>" in page
+    assert ">0 lost</a>" in page
     assert "Annika Sorensen" in page
+
+
+@pytest.fixture
+def busy(company: Company, owner: User, agent: User, lead: Lead, deal: Deal) -> None:
+    """Deals and leads of this month, the last and before, tasks late and due, of two people and in two currencies."""
+    today, now = company.local_now().date(), timezone.now()
+    stages = {stage.key: stage for stage in Stage.objects.filter(pipeline__key="sales")}
+    for whose in (owner, agent):
+        for days in (0, 6, 7, 20, 45, 80, 100):
+            old = LeadFactory(company=company, owner=whose, occurred_at=now - dt.timedelta(days=days))
+            Lead.objects.filter(pk=old.pk).update(last_touch_at=now - dt.timedelta(days=days))
+            at = now - dt.timedelta(days=days)
+            actions.win_deal(DealFactory(company=company, owner=whose, amount="10", at=at), SHELL, at=at)
+            lost = DealFactory(company=company, owner=whose, currency="USD", at=at)
+            actions.lose_deal(lost, "Price", SHELL, at=at)
+        DealFactory(
+            company=company,
+            owner=whose,
+            stage=stages["proposal"],
+            next_step="Call",
+            next_step_on=today - dt.timedelta(days=2),
+        )
+        for due in (-2, 0, 3):
+            day = today + dt.timedelta(days=due)
+            tasks.create_task(company, {"title": "Ring", "due_on": day, "assignees": [whose]}, SHELL)
+    other = Stage.objects.get(pipeline__key="onboarding", kind="won")
+    DealFactory(company=company, owner=owner, stage=other, amount="777")
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_every_number_on_home_opens_exactly_its_rows(
+    busy: None, connection: object, who: str, request: pytest.FixtureRequest
+) -> None:
+    browser: Browser = request.getfixturevalue(who)
+    answer = browser.get("home")
+    text = answer.content.decode()
+    text = text[text.index("<main") : text.index("</main>")]
+    links = [
+        (html.unescape(url), html.unescape(re.sub(r"<[^>]*>", "", words)).strip())
+        for url, words in re.findall(r'<a [^>]*?href="([^"]+)"[^>]*>(.*?)</a>', text, re.DOTALL)
+    ]
+    counted = [
+        (url, int(found[1]))
+        for url, words in links
+        if (found := re.match(r"(?:All )?(\d+)(?!\s?%)\b", words))
+    ]
+    assert len(counted) >= (16 if who == "alice" else 12)
+    for url, number in counted:
+        if url.startswith("?"):  # the checklist is no list of records
+            continue
+        assert _rows_at(browser, url) == number, url
+
+
+def _rows_at(browser: Browser, url: str) -> int:
+    shown = browser.client.get(url).context
+    if hasattr(shown["page"], "paginator"):
+        return int(shown["page"].paginator.count)
+    return len(shown["rows"])
+
+
+def test_the_sums_on_home_are_those_of_their_lists(alice: Browser, busy: None) -> None:
+    home = alice.get("home").context
+    for query, sums in (
+        ("status=won&closed=this-month", home["won_sums"]),
+        ("status=won&closed=last-month", home["won_before"]),
+        ("status=open", home["open_sums"]),
+    ):
+        shown = alice.get("deals", query=f"?view=list&pipeline=sales&{query}").context
+        assert shown["sums"] == sums.replace(" + ", " and ")
+
+
+def test_the_forecast_opens_what_is_open_and_what_was_won_this_month(alice: Browser, busy: None) -> None:
+    home = alice.get("home").context
+    shown = alice.get("deals", query="?view=list&pipeline=sales&status=forecast").context
+    assert shown["page"].paginator.count == home["open"].count + home["won"].count
 
 
 def test_an_agent_sees_own_figures(bob: Browser, deal: Deal) -> None:
