@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("crm", "0014_imports"),
+        ("crm", "0015_attachments"),
     ]
 
     operations = [
