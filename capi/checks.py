@@ -11,8 +11,9 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 from django.utils import timezone
 
-from capi import vault, versions
+from capi import versions
 from capi.base_url import BaseUrl
+from crm import vault
 
 POLL_SECONDS = range(1, 61)
 

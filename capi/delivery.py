@@ -42,12 +42,12 @@ from capi.models import (
 )
 from capi.outcome import NoAnswer, NotSent, Outcome
 from capi.settling import settle
-from capi.vault import VaultError
 from capi.wording import sentence
 from crm.actions import erase
 from crm.currencies import in_minor_digits
 from crm.models import Company, Lead
 from crm.tenancy import company_scope, every_company
+from crm.vault import VaultError
 
 logger = logging.getLogger(__name__)
 

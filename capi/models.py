@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from capi import vault
+from crm import vault
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
 
 

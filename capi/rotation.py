@@ -12,8 +12,8 @@ from uuid import UUID
 
 from django.db import models
 
-from capi import vault
 from capi.models import Connection
+from crm import vault
 from crm.tenancy import every_company
 
 CHUNK = 200

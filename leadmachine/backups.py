@@ -26,7 +26,8 @@ from django.conf import settings
 from django.db import connection, connections
 from django.utils import timezone
 
-from capi import rotation, vault
+from capi import rotation
+from crm import vault
 from crm.models import Company, User
 from crm.tenancy import every_company
 

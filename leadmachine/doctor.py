@@ -17,9 +17,9 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from capi import rotation, vault, versions
+from capi import rotation, versions
 from capi.models import ConversionEvent, Status
-from crm import tombstones, walls
+from crm import tombstones, vault, walls
 from crm.models import Erasure
 from crm.tenancy import every_company
 from leadmachine import database

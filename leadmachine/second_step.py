@@ -10,8 +10,8 @@ from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from django.db import transaction
 
-from capi import vault
 from capi.rotation import CHUNK, Count
+from crm import vault
 
 # They belong to a person, who may be in several companies or none.
 NO_COMPANY: Final = UUID(int=0)

@@ -21,11 +21,11 @@ from capi.linkedin import LinkedInClient, ReadRefused, RemoteAccount, RemoteRule
 from capi.models import Connection, ConversionEvent, CrmEvent, Endpoint, Holder, Rule, Status
 from capi.outcome import NoAnswer, NotSent
 from capi.preview import preview as preview_of
-from capi.vault import VaultError
 from capi.views.door import READ, finish, linkedin_page, show_dialog
 from crm.access import Ability
 from crm.errors import Conflict
 from crm.forms import show_refusal
+from crm.vault import VaultError
 from crm.views.page import PageRequest, actor_of, back_to, member_page, refused
 
 SETUP: Final = "linkedin_setup"

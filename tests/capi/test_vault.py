@@ -9,8 +9,9 @@ import pytest
 from django.apps import apps
 from pytest_django import Settings
 
-from capi import rotation, vault
+from capi import rotation
 from capi.models import Connection
+from crm import vault
 from crm.models import Company
 from crm.tenancy import company_scope
 from leadmachine.env import new_field_key

@@ -18,8 +18,8 @@ from uuid import UUID
 import pytest
 from pytest_django import Settings
 
-from capi import vault
 from capi.models import Connection
+from crm import vault
 from leadmachine import env
 
 pytestmark = pytest.mark.chaos
@@ -33,7 +33,7 @@ from django.core.management import call_command
 call_command("migrate", verbosity=0)
 from django.db import transaction
 from crm.tenancy import every_company
-from capi import vault
+from crm import vault
 from capi.models import Connection
 from crm.models import Company
 companies = [Company(name=f"Company {n}") for n in range(int(sys.argv[1]))]
