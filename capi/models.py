@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from capi import telling
 from crm import vault
+from crm.actions import webhooks
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
 
 
@@ -227,6 +229,18 @@ RESENDABLE = (Status.PENDING, Status.HELD, Status.SKIPPED, Status.REJECTED)
 
 class ConversionEventQuerySet(TenantQuerySet["ConversionEvent"]):
     """Conversion events of the company whose scope is open."""
+
+    def update(self, **columns: Any) -> int:
+        """As Django's. Every change of a status passes here, so webhooks that want to know of it are told here."""
+        event = telling.EVENTS.get(columns.get("status", ""))
+        if event is None or not webhooks.is_wanted(event):
+            return super().update(**columns)
+        with transaction.atomic():
+            changing = self.filter(is_test=False).exclude(status=columns["status"])
+            rows = list(changing.select_for_update(of=("self",)))
+            count = super().update(**columns)
+            telling.tell(event, rows)
+        return count
 
     def waiting(self) -> ConversionEventQuerySet:
         return self.filter(status__in=WAITING)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from capi import holds, nudge, payload
+from capi import holds, nudge, payload, telling
 from capi.models import (
     WAITING,
     Connection,
@@ -71,7 +71,9 @@ def record_all(occasions: Sequence[Occasion]) -> list[ConversionEvent]:
     )
     ConversionEvent.objects.bulk_create(rows, ignore_conflicts=True)
     nudge.on_commit(occasions[0].company.pk)
-    return [row for row in rows if (row.conversion_id, row.event_id) not in known]
+    new = [row for row in rows if (row.conversion_id, row.event_id) not in known]
+    telling.tell_of_new(new)
+    return new
 
 
 def _listening(occasions: Sequence[Occasion]) -> Iterator[tuple[Occasion, list[Rule]]]:

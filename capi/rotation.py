@@ -14,6 +14,7 @@ from django.db import models
 
 from capi.models import Connection
 from crm import vault
+from crm.models import Webhook
 from crm.tenancy import every_company
 
 CHUNK = 200
@@ -47,7 +48,11 @@ class Count:
 
 
 # Every place where the product keeps a secret; a test looks for columns that are missing here.
-SEALED = (Sealed(Connection, "token_sealed", Connection.TOKEN_FIELD),)
+SEALED = (
+    Sealed(Connection, "token_sealed", Connection.TOKEN_FIELD),
+    Sealed(Webhook, "secret_sealed", Webhook.SECRET_FIELD),
+    Sealed(Webhook, "earlier_sealed", Webhook.SECRET_FIELD),
+)
 
 
 def rotate() -> Iterator[Count]:

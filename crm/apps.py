@@ -19,6 +19,7 @@ class CrmConfig(AppConfig):
 
     def ready(self) -> None:
         from crm import medians, sessions, sign_in_with, sign_ins  # noqa: F401  they listen to sign-ins
+        from crm.actions import webhooks  # noqa: F401  it listens to what happens
 
         sign_ins.listen()
         connection_created.connect(medians.teach_sqlite)

@@ -258,6 +258,25 @@ register(
         secret="digest prefix",  # noqa: S106  names of fields
         plain="name scopes last_used_on",
     ),
+    Table(
+        "crm.Webhook",
+        "Other systems that are told what happens",
+        secret="secret_sealed earlier_sealed",  # noqa: S106  names of fields
+        plain="url description events disabled_reason",
+    ),
+    Table(
+        "crm.WebhookDelivery",
+        "What those systems were told, for a month",
+        person="body message",
+        plain="event status",
+        rows=_of_them,
+    ),
+    Table(
+        "crm.WebhookAttempt",
+        "Each request to those systems, with how the answer began",
+        person="message answer",
+        rows=lambda lead: Q(delivery__lead=lead) | Q(delivery__lead__merged_into=lead),
+    ),
     Table("crm.User", "Who signs in", staff="email first_name last_name", secret="password"),  # noqa: S106
     Table("crm.Membership", "Who works for which company", plain="role"),
     Table(

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from crm import import_work
+from crm import import_work, webhook_delivery
 from crm.actions import automations, bulk_runs, erase, reminders, retention
 from crm.models import Company
 
@@ -62,3 +62,17 @@ def mail_digests() -> None:
 def run_automations() -> None:
     """Each hour: the night work of the companies where it is the hour for it."""
     automations.run_due()
+
+
+@shared_task
+def deliver_webhooks(company: str) -> None:
+    """A turn for the webhooks of a company; if more is due, it queues up again behind the others."""
+    if webhook_delivery.deliver_turn(UUID(company)):
+        deliver_webhooks.apply_async(args=(company,), retry=False)
+
+
+@shared_task
+def deliver_due_webhooks() -> None:
+    """Find the webhooks that became due by time, or that a nudge was lost for."""
+    for company in webhook_delivery.companies_with_work():
+        deliver_webhooks.apply_async(args=(str(company),), retry=False)

@@ -87,6 +87,17 @@ from crm.views.settings.team import (
     member_role,
     team,
 )
+from crm.views.settings.webhooks import (
+    webhook,
+    webhook_delete,
+    webhook_message,
+    webhook_message_replay,
+    webhook_replay,
+    webhook_rotate,
+    webhook_switch,
+    webhook_test,
+    webhooks,
+)
 from crm.views.settings.words import (
     pipeline_stages,
     pipeline_stages_order,
@@ -187,6 +198,19 @@ urlpatterns = [
     path("settings/fields/order/", custom_fields_order, name="settings_fields_order"),
     path("settings/fields/<uuid:pk>/", custom_field, name="settings_field"),
     path("settings/fields/<uuid:pk>/delete/", custom_field_delete, name="settings_field_delete"),
+    path("settings/webhooks/", webhooks, name="settings_webhooks"),
+    path("settings/webhooks/<uuid:pk>/", webhook, name="settings_webhook"),
+    path("settings/webhooks/<uuid:pk>/switch/", webhook_switch, name="settings_webhook_switch"),
+    path("settings/webhooks/<uuid:pk>/secret/", webhook_rotate, name="settings_webhook_rotate"),
+    path("settings/webhooks/<uuid:pk>/test/", webhook_test, name="settings_webhook_test"),
+    path("settings/webhooks/<uuid:pk>/replay/", webhook_replay, name="settings_webhook_replay"),
+    path("settings/webhooks/<uuid:pk>/delete/", webhook_delete, name="settings_webhook_delete"),
+    path("settings/webhooks/messages/<uuid:pk>/", webhook_message, name="settings_webhook_message"),
+    path(
+        "settings/webhooks/messages/<uuid:pk>/replay/",
+        webhook_message_replay,
+        name="settings_webhook_message_replay",
+    ),
     path("settings/audit/", audit_entries, name="settings_audit"),
     path("settings/audit/export/", audit_export, name="settings_audit_export"),
     path("reports/", report, {"route": "reports"}, name="reports"),

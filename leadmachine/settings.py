@@ -300,6 +300,10 @@ SPECTACULAR_SETTINGS = {
         "CrmEventEnum": "capi.models.CrmEvent",
         "EventStatusEnum": "capi.models.Status",
         "StageKindEnum": "crm.models.StageKind",
+        "WebhookEventEnum": "crm.models.WebhookEvent",
+        "WebhookMessageEnum": "crm.models.webhook.MESSAGES",
+        "WebhookStateEnum": "crm.models.webhook.STATES",
+        "WebhookStatusEnum": "crm.models.WebhookStatus",
     },
 }
 
@@ -313,6 +317,8 @@ SANDBOX_CONTROL_KEY = env.text("SANDBOX_CONTROL_KEY", "")
 DELIVERY_POLL_SECONDS = env.number("DELIVERY_POLL_SECONDS", 5)
 # Whether a commit nudges the workers at once; the sweep alone is enough, and tests deliver by hand.
 NUDGE = not IS_TEST
+# For development: webhooks may also go to http on this machine. All other inner addresses stay closed.
+WEBHOOKS_TO_LOOPBACK = env.flag("WEBHOOKS_TO_LOOPBACK", default=False)
 SETUP_CODE = env.text("SETUP_CODE", "")
 
 # --- Tasks: the broker carries nudges only; the rows are the queue ------------------------------------------

@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Any
 
 from capi.models import Connection, ConversionEvent
-from crm.actions import attachments, automations, invitations, tasks, timeline
+from crm.actions import attachments, automations, invitations, tasks, timeline, webhooks
 from crm.actions.tasks import Step
 from crm.actor import SYSTEM
 from crm.models import (
@@ -22,6 +22,7 @@ from crm.models import (
     Stage,
     Tag,
     User,
+    WebhookDelivery,
 )
 from crm.tenancy import company_scope
 from tests.factories import DealFactory, LeadFactory, RuleFactory, connect
@@ -96,7 +97,20 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
                 is_pinned=True,
             ),
             "bulkrun": _bulk_run(company, owner or Membership.objects.order_by("pk")[0].user),
+            **_webhook(company),
         }
+
+
+def _webhook(company: Company) -> dict[str, Any]:
+    """An address with a message that has failed."""
+    hook = webhooks.add_webhook(
+        company,
+        {"url": "https://canary.umbrella.test/hook", "description": CANARY, "events": ["deal_won"]},
+        SYSTEM,
+    ).hook
+    message = webhooks.send_test(hook)
+    WebhookDelivery.objects.update(status="failed", body=CANARY, message=CANARY)
+    return {"webhook": hook, "webhookdelivery": message}
 
 
 def _bulk_run(company: Company, user: User) -> BulkRun:

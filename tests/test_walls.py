@@ -68,6 +68,10 @@ NOUNS: dict[str, str] = {
     "notification_open": "notification",
     "settings_automation_rule": "assignmentrule",
     "settings_automation_stage": "stagetask",
+    "settings_webhook": "webhook",
+    "settings_webhook_message": "webhookdelivery",
+    "api-webhook-": "webhook",
+    "api-webhook-delivery-": "webhookdelivery",
 }
 # Routes without an id. They show only what is the caller's own.
 WITHOUT_ID = {
@@ -130,6 +134,9 @@ WITHOUT_ID = {
     "api-member-list",
     "api-company",
     "api-export",
+    "api-webhook-list",
+    "api-webhook-delivery-list",
+    "settings_webhooks",
     "api-capi-connection",
     "api-capi-connection-release",
     "api-capi-rule-list",

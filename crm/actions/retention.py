@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm import audit, signals
-from crm.actions import attachments, erase, imports, merge
+from crm.actions import attachments, erase, imports, merge, webhooks
 from crm.actor import SYSTEM, Actor
 from crm.models import Company, IdempotencyRecord, Lead, Merge, Retention
 from crm.tenancy import company_scope
@@ -82,6 +82,8 @@ def apply_retention(company: Company, *, dry_run: bool = False, now: datetime | 
     """Remove, or only count, what is past its time in one company. `now` is for tests and rehearsals."""
     now = now or timezone.now()
     with company_scope(company):
+        if not dry_run:
+            webhooks.forget_old(now)
         rules = retention_of(company)
         found = Outlived(
             _leads(rules, now, dry_run=dry_run),

@@ -36,6 +36,8 @@ class CompanyView(APIView):
     write_ability: Ability = Ability.WORK
     delete_ability: Ability = Ability.DELETE
     field_names: Mapping[str, str] = {}
+    # What an answer shows once: it is not kept with the answer, and a repeat has null there.
+    shown_once: frozenset[str] = frozenset()
     # Without OPTIONS: it would describe fields in DRF's own way, and the schema does it better.
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 

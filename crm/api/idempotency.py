@@ -53,7 +53,7 @@ def once(view: CompanyView, handler: Handler) -> Handler:
             if response.status_code >= 500:
                 transaction.set_rollback(True)
                 return response
-            _keep(record, response)
+            _keep(record, response, view.shown_once)
             _forget_old()
         return response
 
@@ -106,9 +106,12 @@ def _again(record: IdempotencyRecord, fingerprint: str) -> Response:
     return Response(body, status=record.status_code, headers={REPLAYED: "true"})
 
 
-def _keep(record: IdempotencyRecord, response: Response) -> None:
+def _keep(record: IdempotencyRecord, response: Response, shown_once: frozenset[str]) -> None:
+    kept = response.data
+    if shown_once and isinstance(kept, dict):
+        kept = {name: None if name in shown_once else value for name, value in kept.items()}
     record.status_code = response.status_code
-    record.body = "" if response.data is None else JSONRenderer().render(response.data).decode()
+    record.body = "" if kept is None else JSONRenderer().render(kept).decode()
     record.save(update_fields=["status_code", "body"])
 
 

@@ -16,6 +16,7 @@ from crm.api.leads import LeadViewSet
 from crm.api.organizations import ActivityViewSet, OrganizationViewSet
 from crm.api.tasks import TaskViewSet
 from crm.api.views import ViewViewSet
+from crm.api.webhooks import WebhookDeliveryViewSet, WebhookViewSet
 from crm.api.words import PipelineViewSet, StageViewSet, StatusViewSet, TagViewSet, TypeViewSet
 
 router = SimpleRouter()
@@ -31,6 +32,8 @@ router.register("stages", StageViewSet, basename="api-stage")
 router.register("pipelines", PipelineViewSet, basename="api-pipeline")
 router.register("tags", TagViewSet, basename="api-tag")
 router.register("custom-fields", CustomFieldViewSet, basename="api-custom-field")
+router.register("webhooks/deliveries", WebhookDeliveryViewSet, basename="api-webhook-delivery")
+router.register("webhooks", WebhookViewSet, basename="api-webhook")
 router.register("members", MemberViewSet, basename="api-member")
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -40,6 +40,14 @@ from crm.models.retention import Retention
 from crm.models.search import Found, SearchEntry
 from crm.models.task import Priority, SubTask, Task, TaskAssignee, TaskQuerySet
 from crm.models.view import SavedView, SavedViewQuerySet
+from crm.models.webhook import (
+    Webhook,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookDeliveryQuerySet,
+    WebhookEvent,
+    WebhookStatus,
+)
 
 __all__ = [
     "Activity",
@@ -111,5 +119,11 @@ __all__ = [
     "TaskQuerySet",
     "Tombstone",
     "User",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookDeliveryQuerySet",
+    "WebhookEvent",
+    "WebhookStatus",
     "custom_fields_of",
 ]

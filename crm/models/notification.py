@@ -23,6 +23,7 @@ class NotificationKind(models.TextChoices):
     DUE = "due", "A task is due"
     FOLLOW_UP = "follow_up", "A lead waits"
     FINISHED = "finished", "Something is finished"
+    STOPPED = "stopped", "Something has stopped"
 
 
 class NotificationQuerySet(TenantQuerySet["Notification"]):

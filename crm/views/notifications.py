@@ -26,6 +26,7 @@ ICONS: Final = {
     "due": "clock",
     "follow_up": "arrow-path",
     "finished": "flag",
+    "stopped": "exclamation-triangle",
 }
 
 

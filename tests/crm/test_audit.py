@@ -180,6 +180,13 @@ def revoke_invitation(doors: Doors) -> None:
     doors.page("settings_invitation_revoke", made.row.pk)
 
 
+def add_webhook(doors: Doors) -> str:
+    answer = doors.call(
+        "POST", "webhooks/", url="https://hooks.canaria.test/", description=CANARY, events=["deal_won"]
+    )
+    return str(answer.json()["id"])
+
+
 # By action: how a person does it. Each runs alone, in a company with an owner, a key and a lead.
 DONE_BY: dict[str, Callable[[Doors], object]] = {
     "sign_in": sign_in,
@@ -228,6 +235,15 @@ DONE_BY: dict[str, Callable[[Doors], object]] = {
     "event_cancelled": lambda doors: doors.page("linkedin_cancel", doors.event().pk),
     "lead_archived": lambda doors: doors.call("DELETE", f"leads/{doors.lead.pk}/"),
     "consent_changed": lambda doors: doors.call("PATCH", f"leads/{doors.lead.pk}/", consent="denied"),
+    "webhook_added": add_webhook,
+    "webhook_changed": lambda doors: doors.call(
+        "PATCH", f"webhooks/{add_webhook(doors)}/", description=CANARY
+    ),
+    "webhook_deleted": lambda doors: doors.call("DELETE", f"webhooks/{add_webhook(doors)}/"),
+    "webhook_rotated": lambda doors: doors.call("POST", f"webhooks/{add_webhook(doors)}/rotate/"),
+    "webhook_replayed": lambda doors: doors.call(
+        "POST", f"webhooks/{add_webhook(doors)}/replay/", since="2026-01-01T00:00:00Z"
+    ),
     "audit_exported": lambda doors: doors.page("settings_audit_export"),
     "keys_rotated": run("rotatekeys"),
     "sample_data_cleared": clear_demo,

@@ -44,6 +44,9 @@ from crm.models import (
     Task,
     TaskAssignee,
     User,
+    Webhook,
+    WebhookAttempt,
+    WebhookDelivery,
 )
 from crm.models.erasure import Erasure, Tombstone
 from crm.tenancy import company_scope, every_company
@@ -105,6 +108,16 @@ def _add_work(company: Company, lead: Lead, deal: Deal, user: User) -> None:
     )
     rule = AssignmentRule.objects.create(company=company, lead_type=LeadType.objects.first())
     AssignmentPerson.objects.create(company=company, rule=rule, user=user)
+    hook = Webhook.objects.create(company=company, url="https://hooks.customer.test/", secret_sealed="v1:")
+    message = WebhookDelivery.objects.create(
+        company=company,
+        hook=hook,
+        event="test",
+        lead=lead,
+        happened_at=lead.created_at,
+        expires_at=lead.created_at,
+    )
+    WebhookAttempt.objects.create(company=company, delivery=message)
     StageTask.objects.create(company=company, stage=deal.stage, title="Call")
     batch = Import.objects.create(
         company=company, file_name="a.csv", encoding="utf-8", delimiter=",", status=lead.status

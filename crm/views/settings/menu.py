@@ -50,7 +50,7 @@ MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("Audit log", "settings_audit", "clipboard-document-list", Ability.MANAGE),
         ),
     ),
-    ("Connect", ()),
+    ("Connect", (Entry("Webhooks", "settings_webhooks", "link", Ability.MANAGE),)),
     (YOU, (Entry("Your account", "settings_you", "user-circle", Ability.WORK),)),
 )
 

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
 from capi import delivery
+from crm import webhook_delivery
 
 
 class Command(BaseCommand):
@@ -40,6 +41,10 @@ class Command(BaseCommand):
                 if stopped.is_set():
                     break
                 more = delivery.deliver_turn(company) or more
+            for company in webhook_delivery.companies_with_work():
+                if stopped.is_set():
+                    break
+                more = webhook_delivery.deliver_turn(company) or more
         except (OperationalError, InterfaceError) as error:
             # The database may come back; the leases see to what was under way.
             if not may_fail:
