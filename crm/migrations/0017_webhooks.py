@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0014_imports'),
+        ('crm', '0016_activity_for_reports'),
     ]
 
     operations = [
