@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import AppConfig
+from django.db import connections
+from django.db.models.signals import post_migrate, pre_migrate
 
 
 class CapiConfig(AppConfig):
@@ -18,6 +20,21 @@ class CapiConfig(AppConfig):
         from crm.panels import api_routes
 
         api_routes.append(_api_routes)
+        pre_migrate.connect(_before_migrations, sender=self)
+        post_migrate.connect(_after_migrations, sender=self)
+
+
+def _before_migrations(using: str, **kwargs: Any) -> None:
+    from capi.counter import lower_counter
+
+    lower_counter(connections[using])
+
+
+def _after_migrations(using: str, **kwargs: Any) -> None:
+    """After a flush, too."""
+    from capi.counter import raise_counter
+
+    raise_counter(connections[using])
 
 
 def _api_routes() -> list[Any]:

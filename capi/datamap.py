@@ -47,6 +47,9 @@ datamap.register(
         "Which event is which conversion",
         plain="name event conversion_id value fixed_currency repeat conditions held_reason held_message",
     ),
+    Table("capi.Alarm", "What was wrong with it, and when; kept for 180 days", plain="kind key text"),
+    Table("capi.Worker", "When each machine last asked for something to deliver", plain="name"),
+    Table("capi.Recorded", "How many conversion events were recorded, counted apart from them"),
     Table(
         "capi.AppHold",
         "Whether LinkedIn refuses our API version",

@@ -354,6 +354,7 @@ class ConversionEvent(TenantModel):
                 "company", "expires_at", condition=Q(status__in=("pending", "held")), name="event_fuse"
             ),
             models.Index("erasure", condition=Q(erasure__isnull=False), name="event_of_erased"),
+            models.Index("company", condition=Q(unknown_outcomes__gt=0), name="event_maybe_twice"),
             models.Index(F("company"), F("created_at").desc(), F("id").desc(), name="event_log"),
             models.Index(
                 F("company"), F("status"), F("created_at").desc(), F("id").desc(), name="event_log_by_status"
@@ -372,6 +373,67 @@ class ConversionEvent(TenantModel):
     def possible_duplicate(self) -> bool:
         """Whether LinkedIn may have stored it more than once: after any unknown outcome, for ever."""
         return self.unknown_outcomes > 0
+
+
+class Recorded(TenantModel):
+    """How many conversion events were recorded, counted apart from them by the database itself (`capi.counter`).
+
+    The rows of a company are added up to what it ever recorded; `capi.accounting` compares that with what is there.
+    """
+
+    count = models.BigIntegerField()
+    at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[TenantQuerySet[Recorded]] = scoped(TenantQuerySet)
+
+    def __str__(self) -> str:
+        return f"{self.count} by {self.at:%Y-%m-%d}"
+
+
+class Worker(models.Model):
+    """When a machine last asked for work. An idle worker asks as often as a busy one; one that is deaf does not."""
+
+    name = models.CharField(max_length=120, primary_key=True, help_text="Of the machine it runs on.")
+    asked_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AlarmKind(models.TextChoices):
+    """What somebody must know before they look."""
+
+    TOKEN = "token", "Token"
+    PERMISSION = "permission", "Permission"
+    RULE = "rule", "Rule"
+    VERSION = "version", "API version"
+    SILENCE = "silence", "Silence"
+    VOLUME = "volume", "Volume"
+    FUSE = "fuse", "Running out of time"
+    ACCOUNTS = "accounts", "Accounts"
+
+
+class Alarm(TenantModel):
+    """Something that is wrong, told once for as long as it lasts. `key` says what exactly; one is open at a time."""
+
+    kind = models.CharField(max_length=10, choices=AlarmKind.choices)
+    key = models.CharField(max_length=120)
+    text = models.CharField(max_length=500)
+    raised_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[TenantQuerySet[Alarm]] = scoped(TenantQuerySet)
+
+    class Meta:
+        ordering = ("-raised_at", "-id")
+        constraints = [
+            models.UniqueConstraint(
+                fields=("company", "key"), condition=Q(ended_at=None), name="alarm_open_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class AttemptOutcome(models.TextChoices):
@@ -409,6 +471,7 @@ class Attempt(TenantModel):
 
     class Meta:
         ordering = ("at", "id")
+        indexes = [models.Index("company", "at", name="attempt_by_time")]
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.get_outcome_display()}"

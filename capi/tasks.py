@@ -1,12 +1,15 @@
-"""Celery's part: three lines each. Arguments are ids only; doing a task twice is harmless."""
+"""Celery's part: a few lines each. Arguments are ids only; doing a task twice is harmless."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from celery import shared_task
+from django.utils import timezone
 
-from capi import delivery
+from capi import accounting, alarms, delivery, heartbeat
+from crm.models import Company
+from crm.tenancy import company_scope
 
 
 @shared_task
@@ -19,5 +22,23 @@ def deliver(company: str) -> None:
 @shared_task
 def deliver_due() -> None:
     """Find what became due by time, or what a nudge was lost for."""
+    heartbeat.asked()
     for company in delivery.companies_with_work():
         deliver.apply_async(args=(str(company),), retry=False)
+
+
+@shared_task(soft_time_limit=280, time_limit=300)
+def watch() -> None:
+    """Every minute: tell those who manage LinkedIn what stops it."""
+    for company in Company.objects.all():
+        with company_scope(company):
+            alarms.watch(company, timezone.now())
+
+
+@shared_task(soft_time_limit=3400, time_limit=3500)
+def look_back() -> None:
+    """Each night: add up every company's accounts, and look at what only days can show."""
+    for company in Company.objects.all():
+        with company_scope(company):
+            accounting.fold()
+            alarms.look_back(company, timezone.now())

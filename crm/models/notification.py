@@ -24,6 +24,7 @@ class NotificationKind(models.TextChoices):
     FOLLOW_UP = "follow_up", "A lead waits"
     FINISHED = "finished", "Something is finished"
     STOPPED = "stopped", "Something has stopped"
+    ALARM = "alarm", "Something is wrong"
 
 
 class NotificationQuerySet(TenantQuerySet["Notification"]):

@@ -27,6 +27,7 @@ ICONS: Final = {
     "follow_up": "arrow-path",
     "finished": "flag",
     "stopped": "exclamation-triangle",
+    "alarm": "bell-alert",
 }
 
 

@@ -10,6 +10,7 @@ from django.apps import apps
 from django.db import models, transaction
 from django.db.models import Q
 
+from capi import accounting
 from capi.models import Attempt, ConversionEvent, Delivery
 from crm import audit
 from crm.models import Activity, AuditEntry, Company, Deal, Lead, Membership, Organization, Task, User
@@ -35,7 +36,7 @@ def clear() -> Cleared:
         with transaction.atomic(), company_scope(company):
             added = _added_by_people()
             if added:
-                _remove_samples()
+                _remove_samples(company)
                 audit.record(COMMAND, "sample_data_cleared", company=company)
                 cleared.kept[company.name] = added
             else:
@@ -51,7 +52,7 @@ def _added_by_people() -> int:
     return sum(model.objects.filter(is_sample=False).count() for model in (Lead, Deal, Organization))
 
 
-def _remove_samples() -> None:
+def _remove_samples(company: Company) -> None:
     """Only the flagged records and what belongs to them. A real deal keeps its history, without the sample lead."""
     leads, deals = Lead.objects.filter(is_sample=True), Deal.objects.filter(is_sample=True)
     about_samples = Q(deal__in=deals) | Q(deal=None, lead__in=leads)
@@ -59,6 +60,7 @@ def _remove_samples() -> None:
     attempts = list(
         Attempt.objects.filter(deliveries__event__in=events).values_list("pk", flat=True).distinct()
     )
+    accounting.take_out(company, events.count())
     events.delete()
     Attempt.objects.filter(pk__in=attempts, deliveries=None).delete()
     Activity.objects.filter(about_samples).delete()

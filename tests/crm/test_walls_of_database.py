@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django_scopes import get_scope
 
-from capi.models import Attempt, ConversionEvent, Delivery
+from capi.models import Alarm, Attempt, ConversionEvent, Delivery
 from crm import walls
 from crm.models import (
     Activity,
@@ -87,6 +87,7 @@ def _rows_of(company: Company) -> dict[str, Any]:
         Tombstone.objects.create(company=company, erasure=erasure, digest="0" * 64)
         attempt = Attempt.objects.create(company=company)
         Delivery.objects.create(company=company, attempt=attempt, event=ConversionEvent.objects.first())
+        Alarm.objects.create(company=company, kind="silence", key="silence", text="Nothing was accepted.")
         return {
             model._meta.db_table: model._base_manager.filter(company=company).first()
             for model in apps.get_models()

@@ -1,0 +1,270 @@
+"""Tells those who manage LinkedIn what is wrong before they look: in the product and by e-mail, once while it lasts.
+
+`watch` looks every minute at what stops delivery, `look_back` each night at what only days can show. What is found is
+a row (`Alarm`); it is closed when it is found no more, and found again within a day it is opened again in silence.
+Everything here runs in the company's scope.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from smtplib import SMTPException
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.db.models import Count, Min, Q
+from django.db.models.functions import TruncDate
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from capi import accounting, holds, versions
+from capi.models import (
+    Alarm,
+    AlarmKind,
+    Connection,
+    ConversionEvent,
+    Endpoint,
+    Lane,
+    Rule,
+    Status,
+)
+from crm.access import Ability, roles_with
+from crm.actions.notifications import notify
+from crm.models import Company, Membership
+from crm.models.notification import NotificationKind
+
+SILENT: Final = timedelta(hours=6)
+FUSES: Final = (1, 7, 14)
+VERSION_DAYS: Final = (1, 14, versions.WARN_DAYS)
+WEEKS: Final = 4
+TIMES: Final = 10
+# Below these a day says nothing: ten times three is no alarm, and neither is a Sunday.
+LEAST_MANY: Final = 50
+LEAST_USUAL: Final = 5
+QUIET: Final = timedelta(hours=24)
+KEPT: Final = timedelta(days=180)
+
+_PERMISSIONS: Final = ("permission_missing", "not_found")
+_WATCHED: Final = (
+    AlarmKind.TOKEN,
+    AlarmKind.PERMISSION,
+    AlarmKind.RULE,
+    AlarmKind.VERSION,
+    AlarmKind.SILENCE,
+    AlarmKind.FUSE,
+)
+_LOOKED_BACK_AT: Final = (AlarmKind.VOLUME, AlarmKind.ACCOUNTS)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One thing that is wrong now. `key` is the same for as long as it is the same thing."""
+
+    kind: AlarmKind
+    key: str
+    text: str
+
+
+def watch(company: Company, now: datetime) -> list[Alarm]:
+    """Look at what stops delivery; returns the alarms that are new."""
+    return _sound(company, _WATCHED, list(_wrong_now(now)), now)
+
+
+def look_back(company: Company, now: datetime) -> list[Alarm]:
+    """Look at what only days can show: the accounts, and yesterday beside the four weeks before it."""
+    Alarm.objects.filter(ended_at__lt=now - KEPT).delete()
+    return _sound(company, _LOOKED_BACK_AT, [*_accounts(company), *_volume(company, now)], now)
+
+
+# ── What is wrong ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _wrong_now(now: datetime) -> Iterator[Found]:
+    connection = Connection.objects.first()
+    if connection is not None:
+        yield from _connection(connection)
+        yield from _version(connection, now)
+        yield from _silence(connection, now)
+    for rule in Rule.objects.current().exclude(held_reason=""):
+        yield Found(AlarmKind.RULE, f"rule:{rule.pk}", f"{rule.name}: {rule.held_message}")
+    yield from _fuses(connection, now)
+
+
+def _connection(connection: Connection) -> Iterator[Found]:
+    """A pause by a person is no news to anybody."""
+    reason = connection.held_reason
+    if reason and reason != holds.PAUSED_BY_PERSON:
+        kind = AlarmKind.PERMISSION if reason in _PERMISSIONS else AlarmKind.TOKEN
+        yield Found(kind, f"connection:{reason}", connection.held_message)
+
+
+def _version(connection: Connection, now: datetime) -> Iterator[Found]:
+    version = settings.LINKEDIN_VERSION
+    if held := holds.app_hold(connection.endpoint):
+        yield Found(AlarmKind.VERSION, f"version:{version}:refused", held.held_message)
+        return
+    left = versions.days_left(version, now.date())
+    if connection.endpoint != Endpoint.LINKEDIN or left is None or left > versions.WARN_DAYS:
+        return
+    text = ngettext(
+        "LinkedIn serves API version %(version)s for %(left)d more day. Then every event is held until whoever "
+        "runs LeadMachine sets LINKEDIN_VERSION to a newer one.",
+        "LinkedIn serves API version %(version)s for %(left)d more days. Then every event is held until whoever "
+        "runs LeadMachine sets LINKEDIN_VERSION to a newer one.",
+        max(left, 0),
+    )
+    days = next(days for days in VERSION_DAYS if left <= days)
+    yield Found(
+        AlarmKind.VERSION, f"version:{version}:{days}", text % {"version": version, "left": max(left, 0)}
+    )
+
+
+def _silence(connection: Connection, now: datetime) -> Iterator[Found]:
+    """Something is due, and LinkedIn has taken nothing for hours: either nobody takes it, or the line fails."""
+    before = now - SILENT
+    if connection.is_held or (connection.last_accepted_at or before) > before:
+        return
+    due = ConversionEvent.objects.real().filter(status=Status.PENDING, next_attempt_at__lte=now, failures=0)
+    untouched = Q(changed_at__lte=before)
+    if connection.failures or connection.throttles:
+        untouched |= Q(created_at__lte=before)
+    if count := due.filter(untouched).count():
+        text = ngettext(
+            "%(count)d event is due, and LinkedIn has accepted nothing for %(hours)d hours.",
+            "%(count)d events are due, and LinkedIn has accepted nothing for %(hours)d hours.",
+            count,
+        ) % {"count": count, "hours": SILENT.total_seconds() // 3600}
+        yield Found(AlarmKind.SILENCE, "silence", f"{text} {connection.wait_message}".strip())
+
+
+def _fuses(connection: Connection | None, now: datetime) -> Iterator[Found]:
+    """What waits for a person, or for a line that has failed for long, and has little time left."""
+    waiting = Q(status=Status.HELD)
+    if connection is not None and connection.breaker_open:
+        waiting |= Q(status=Status.PENDING)
+    groups = (
+        ConversionEvent.objects.real()
+        .filter(waiting, expires_at__gt=now, expires_at__lte=now + timedelta(days=max(FUSES)))
+        .order_by()
+        .values("held_by", "reason")
+        .annotate(first=Min("expires_at"), count=Count("pk"))
+    )
+    for group in groups:
+        left = group["first"] - now
+        days = next(days for days in FUSES if left <= timedelta(days=days))
+        text = ngettext(
+            "%(count)d event waits and can be sent for less than %(days)d more days: LinkedIn takes nothing older "
+            "than 90 days.",
+            "%(count)d events wait, and the first can be sent for less than %(days)d more days: LinkedIn takes "
+            "nothing older than 90 days.",
+            group["count"],
+        ) % {"count": group["count"], "days": days}
+        yield Found(AlarmKind.FUSE, f"fuse:{days}:{group['held_by']}:{group['reason']}", text)
+
+
+def _accounts(company: Company) -> Iterator[Found]:
+    found = accounting.account(company)
+    if found.adds_up:
+        return
+    logger.error("The conversion events of company %s do not add up: %s", company.pk, found)
+    text = _(
+        "The conversion events do not add up: %(created)d were recorded and %(rows)d are there. "
+        "Tell whoever runs LeadMachine."
+    ) % {"created": found.created, "rows": found.rows}
+    yield Found(AlarmKind.ACCOUNTS, "accounts", text)
+
+
+def _volume(company: Company, now: datetime) -> Iterator[Found]:
+    """Yesterday beside the four weeks before: ten times as much, or nothing on a weekday that never is empty."""
+    zone = ZoneInfo(company.time_zone)
+    yesterday = now.astimezone(zone).date() - timedelta(days=1)
+    first = yesterday - timedelta(weeks=WEEKS)
+    counts = dict(
+        ConversionEvent.objects.real()
+        .filter(
+            lane=Lane.LIVE,
+            created_at__gte=datetime.combine(first, time(), zone),
+            created_at__lt=datetime.combine(yesterday + timedelta(days=1), time(), zone),
+        )
+        .order_by()
+        .values_list(TruncDate("created_at", tzinfo=zone))
+        .annotate(count=Count("pk"))
+    )
+    seen = counts.pop(yesterday, 0)
+    usual = sum(counts.values()) / (WEEKS * 7)
+    same_days = [counts.get(yesterday - timedelta(weeks=week), 0) for week in range(1, WEEKS + 1)]
+    if seen >= LEAST_MANY and counts and seen >= TIMES * usual:
+        text = _("Yesterday %(seen)d events were recorded. The four weeks before had %(usual).1f a day.")
+        yield Found(AlarmKind.VOLUME, f"volume:{yesterday}", text % {"seen": seen, "usual": usual})
+    if not seen and min(same_days) >= LEAST_USUAL:
+        text = _(
+            "Yesterday no event was recorded. The same day of the four weeks before had %(usual)d at least. "
+            "Look whether leads and deals still come in."
+        )
+        yield Found(AlarmKind.VOLUME, f"volume:{yesterday}", text % {"usual": min(same_days)})
+
+
+# ── Telling ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _sound(
+    company: Company, kinds: Sequence[AlarmKind], found: Sequence[Found], now: datetime
+) -> list[Alarm]:
+    """Open what is new, close what is over. The row is committed before anything is told: a crash costs a mail."""
+    is_open = Alarm.objects.filter(ended_at=None, kind__in=kinds)
+    known = set(is_open.values_list("key", flat=True))
+    wanted = {one.key: one for one in found}
+    if over := known - wanted.keys():
+        is_open.filter(key__in=over).update(ended_at=now)
+    new = [_open(company, one, now) for key, one in wanted.items() if key not in known]
+    raised = [alarm for alarm in new if alarm]
+    for alarm in raised:
+        _mail(company, alarm)
+    return raised
+
+
+@transaction.atomic
+def _open(company: Company, found: Found, now: datetime) -> Alarm | None:
+    """The new alarm; None if it was told of within the last day, or another process tells of it."""
+    lately = Alarm.objects.select_for_update().filter(key=found.key, raised_at__gt=now - QUIET).first()
+    if lately:
+        Alarm.objects.filter(pk=lately.pk).update(ended_at=None, text=found.text[:500])
+        return None
+    alarm = Alarm(company=company, kind=found.kind, key=found.key, text=found.text[:500], raised_at=now)
+    Alarm.objects.bulk_create([alarm], ignore_conflicts=True)
+    if not Alarm.objects.filter(pk=alarm.pk).exists():
+        return None
+    for membership in _managers():
+        url = reverse("linkedin_setup")
+        key = f"alarm:{alarm.pk}"
+        notify(membership.user, company, NotificationKind.ALARM, alarm.text, url=url, key=key)
+    return alarm
+
+
+def _mail(company: Company, alarm: Alarm) -> None:
+    if not settings.MAILS:
+        return
+    context = {"alarm": alarm, "company": company, "url": settings.PUBLIC_URL + reverse("linkedin_setup")}
+    text = render_to_string("capi/mails/alarm.txt", context)
+    name = " ".join(company.name.split())
+    subject = f"LinkedIn, {name}: {alarm.get_kind_display()}"
+    for membership in _managers():
+        try:
+            send_mail(subject, text, None, [membership.user.email])
+        except (SMTPException, OSError) as error:
+            logger.warning("The mail about an alarm did not leave (%s).", type(error).__name__)
+
+
+def _managers() -> list[Membership]:
+    managers = Membership.objects.active().filter(role__in=roles_with(Ability.MANAGE), user__is_active=True)
+    return list(managers.select_related("user"))
