@@ -27,7 +27,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from capi import holds, identity, outcome, payload
+from capi import failpoints, heartbeat, holds, identity, outcome, payload
 from capi.claiming import Batch, claim
 from capi.linkedin import LinkedInClient
 from capi.models import (
@@ -71,6 +71,7 @@ _WITH_WORK = "SELECT leadmachine_companies_with_work(%s, %s)"
 
 def deliver_all() -> int:
     """Deliver everything that is due, company by company, turn by turn; returns the number of requests."""
+    heartbeat.asked()
     requests = 0
     while companies := companies_with_work():
         before = requests
@@ -83,6 +84,7 @@ def deliver_all() -> int:
 
 def deliver_turn(company: UUID) -> bool:
     """Take one turn for a company; True if more is due at once. A company that is gone has nothing due."""
+    heartbeat.asked()
     return _turn(company)[1]
 
 
@@ -139,6 +141,7 @@ def _turn(company_id: UUID) -> tuple[int, bool]:
         while time.monotonic() < end:
             batch = claim(company, timezone.now(), tidy_first=requests == 0)
             if isinstance(batch, Batch):
+                failpoints.reach("after_claim")
                 requests += _deliver(batch)
             elif batch.soon:
                 time.sleep(_BUCKET_PAUSE)
@@ -160,6 +163,7 @@ def _deliver(batch: Batch) -> int:
     started = time.monotonic()
     status_code, found = _send(batch, token, events)
     duration_ms = round((time.monotonic() - started) * 1000)
+    failpoints.reach("before_record")
     settle(batch, events, found, timezone.now(), status_code=status_code, duration_ms=duration_ms)
     return 1
 
@@ -167,8 +171,10 @@ def _deliver(batch: Batch) -> int:
 def _send(batch: Batch, token: str, events: Sequence[ConversionEvent]) -> tuple[int | None, Outcome]:
     """Post the stored texts; the answer's status and meaning."""
     client = client_of(batch.connection.endpoint)
+    failpoints.reach("before_post")
     try:
         answer = client.send(token, [event.element for event in events])
+        failpoints.reach("after_post")
     except NotSent as error:
         return None, outcome.of_not_sent(error, len(events))
     except NoAnswer as error:

@@ -58,13 +58,15 @@ def programs(address: Address, scratch: Path, redis_url: str | None) -> list[Pro
         "SANDBOX_URL": f"http://127.0.0.1:{sandbox_port}/rest",
         "SANDBOX_CONTROL_KEY": secrets.token_urlsafe(32),
     }
+    heartbeats = scratch / "heartbeats"
+    heartbeats.mkdir(exist_ok=True)
     brokers = [] if redis_url else [_broker(scratch, shared)]
     return [
         *brokers,
         _sandbox(sandbox_port, shared),
         _web(address, shared),
-        _worker(shared),
-        _schedule(shared),
+        _worker(shared, heartbeats),
+        _schedule(shared, heartbeats),
     ]
 
 
@@ -104,7 +106,7 @@ def _web(address: Address, environment: Mapping[str, str]) -> Program:
     )
 
 
-def _worker(environment: Mapping[str, str]) -> Program:
+def _worker(environment: Mapping[str, str], heartbeats: Path) -> Program:
     return Program(
         name="worker",
         command=[
@@ -123,16 +125,21 @@ def _worker(environment: Mapping[str, str]) -> Program:
         label="celery worker",
         environment={
             **environment,
+            "HEARTBEATS": str(heartbeats),
             # Messages are JSON here, so root, whom this warns, risks nothing by them.
             "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
         },
         grace=WORKER_GRACE,
         is_chatty=True,
+        heartbeat=heartbeats,
     )
 
 
-def _schedule(environment: Mapping[str, str]) -> Program:
-    """Beat by itself, not inside the worker: a worker does not notice when the beat within it dies."""
+def _schedule(environment: Mapping[str, str], heartbeats: Path) -> Program:
+    """Beat by itself, not inside the worker: a worker does not notice when the beat within it dies.
+
+    It has the worker's heartbeat, for it may be the schedule that is silent, and not the worker that is deaf.
+    """
     return Program(
         name="schedule",
         # Kept in memory: the sweeps are harmless to repeat, so no file needs to outlive a start.
@@ -140,6 +147,7 @@ def _schedule(environment: Mapping[str, str]) -> Program:
         label="celery beat",
         environment=environment,
         is_chatty=True,
+        heartbeat=heartbeats,
     )
 
 

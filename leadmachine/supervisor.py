@@ -24,6 +24,9 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A program that dies at once is not restarted in a tight loop, yet always within the promised 2 s.
 RESTART_DELAY = 1.0
 STEADY_AFTER = 5.0
+# A worker asks for work every few seconds. One that has not for so long is alive but deaf, and is replaced.
+DEAF_AFTER = 120.0
+LOOK_EVERY = 5.0
 WATCHER = Path(__file__).with_name("watcher.py")
 
 
@@ -41,6 +44,10 @@ class Program:
     """Stopped only when the programs that need it are gone."""
     is_chatty: bool = False
     """Greets at length on standard output, which is then dropped; what it logs on standard error is not."""
+    heartbeat: Path | None = None
+    """A folder of files; while it works, one of them is younger than `deaf_after`, or from the future."""
+    deaf_after: float = DEAF_AFTER
+    """Seconds without a heartbeat after which it is killed, and so started again."""
 
 
 @dataclass
@@ -117,6 +124,10 @@ class Supervisor:
         if self._watcher is None or self._watcher.poll() is not None:
             self._start_watcher()
         for child in self._children:
+            if child.process is not None and child.process.poll() is None and _is_deaf(child):
+                self._say(f"{child.program.name:<9}has done nothing for {child.program.deaf_after:g} s")
+                _signal_group(child.process.pid, signal.SIGKILL)
+                child.process.wait()
             if child.process is not None and child.process.poll() is not None:
                 self._bury(child)
             if child.process is None and time.monotonic() >= child.due and not self.stopping:
@@ -144,13 +155,16 @@ class Supervisor:
         _signal_group(child.process.pid, signal.SIGKILL)
         self._tell_watcher(f"-{child.process.pid}")
         child.process = None
+        _forget_promises(child.program)
         now = time.monotonic()
         child.due = now if now - child.started > STEADY_AFTER else now + RESTART_DELAY
         self._say(f"{child.program.name:<9}ended ({_why(code)}); starting it again")
 
     def _until_next_start(self) -> float | None:
         due = [child.due for child in self._children if child.process is None]
-        return max(0.0, min(due) - time.monotonic()) if due else None
+        if due:
+            return max(0.0, min(due) - time.monotonic())
+        return LOOK_EVERY if any(child.program.heartbeat for child in self._children) else None
 
     # --- stopping
 
@@ -230,6 +244,27 @@ def die_with_parent(number: signal.Signals) -> Callable[[], None]:
             os._exit(1)
 
     return ask_kernel
+
+
+def _is_deaf(child: Child) -> bool:
+    """Whether it had time enough to say something, and has not."""
+    folder = child.program.heartbeat
+    if folder is None or time.monotonic() - child.started < child.program.deaf_after:
+        return False
+    return time.time() - max(_heartbeats(folder), default=0.0) > child.program.deaf_after
+
+
+def _heartbeats(folder: Path) -> list[float]:
+    return [file.stat().st_mtime for file in folder.glob("*")]
+
+
+def _forget_promises(program: Program) -> None:
+    """What a dead process said it would be busy until counts no more."""
+    if program.heartbeat is None:
+        return
+    for file in program.heartbeat.glob("*"):
+        if file.stat().st_mtime > time.time():
+            file.unlink(missing_ok=True)
 
 
 def _ended(child: Child) -> bool:

@@ -220,3 +220,51 @@ def eventually(holds: Callable[[], bool], within: float = 10, saying: Callable[[
     while not holds():
         assert time.monotonic() < until, f"not within {within} s. {saying()}"
         time.sleep(0.02)
+
+
+BEATING = """
+import pathlib, sys, time
+folder = pathlib.Path(sys.argv[1]); folder.mkdir(exist_ok=True)
+while True:
+    (folder / "1").touch()
+    time.sleep(0.2)
+"""
+
+
+def test_a_child_that_is_alive_and_does_nothing_is_started_again(supervise: Callable[[str], Run]) -> None:
+    run = supervise(f"[python('one', {STUBBORN!r}, heartbeat=scratch / 'beats', deaf_after=1.0)]")
+    eventually(lambda: len(run.pids("one")) > 1, within=15)
+    assert "one      has done nothing for 1 s" in run.said
+    assert not psutil.pid_exists(run.pids("one")[0])
+
+
+def test_a_child_that_is_heard_of_is_left_alone(supervise: Callable[[str], Run]) -> None:
+    run = supervise(
+        f"[python('one', {BEATING!r}, str(scratch / 'beats'), heartbeat=scratch / 'beats', deaf_after=2.0),"
+        f" python('two', {BEATING!r}, str(scratch / 'beats'), heartbeat=scratch / 'beats', deaf_after=2.0)]"
+    )
+    time.sleep(8)
+    assert len(run.pids("one")) == 1
+
+
+def test_a_frozen_child_is_started_again(supervise: Callable[[str], Run]) -> None:
+    run = supervise(
+        f"[python('one', {BEATING!r}, str(scratch / 'beats'), heartbeat=scratch / 'beats', deaf_after=1.5)]"
+    )
+    os.kill(run.pids("one")[0], signal.SIGSTOP)
+    eventually(lambda: len(run.pids("one")) > 1, within=15)
+
+
+def test_a_long_task_may_take_as_long_as_it_said(supervise: Callable[[str], Run]) -> None:
+    promises = (
+        "import os, pathlib, sys, time; folder = pathlib.Path(sys.argv[1]); folder.mkdir(exist_ok=True); "
+    )
+    promises += "(folder / '1').touch(); os.utime(folder / '1', (time.time() + 600,) * 2); time.sleep(600)"
+    run = supervise(
+        f"[python('one', {promises!r}, str(scratch / 'beats'), heartbeat=scratch / 'beats', deaf_after=1.0)]"
+    )
+    time.sleep(7)
+    assert len(run.pids("one")) == 1
+    # Once it is dead, what it said counts no more.
+    os.kill(run.pids("one")[0], signal.SIGKILL)
+    eventually(lambda: len(run.pids("one")) == 2, within=3)

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-from capi import delivery
+from capi import delivery, heartbeat
 from crm import webhook_delivery
 
 
@@ -37,6 +37,7 @@ class Command(BaseCommand):
         """A turn for every company with work, unless told to stop; whether more is due at once."""
         more = False
         try:
+            heartbeat.asked()
             for company in delivery.companies_with_work():
                 if stopped.is_set():
                     break
