@@ -57,14 +57,9 @@ def account(company: Company) -> Account:
         "rows": _one(events, Count("pk")),
         **{status: _one(events.filter(status=status), Count("pk")) for status in Status.values},
     }
-    found = (
-        Company.objects.filter(pk=company.pk)
-        .values(**{f"n_{name}": sum_ for name, sum_ in sums.items()})
-        .get()
-    )
-    return Account(
-        found["n_created"], found["n_rows"], {status: found[f"n_{status}"] for status in Status.values}
-    )
+    row = Company.objects.filter(pk=company.pk).values_list(*sums.values()).get()
+    found = {name: int(count) for name, count in zip(sums, row, strict=True)}
+    return Account(found.pop("created"), found.pop("rows"), found)
 
 
 def _one(rows: object, aggregate: Count | Sum) -> Coalesce:

@@ -21,8 +21,10 @@ from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
 from capi import explain, operations, story
+from capi.health import Health, health
 from capi.models import (
     RESENDABLE,
+    AlarmKind,
     AttemptOutcome,
     Connection,
     ConnectionKind,
@@ -492,6 +494,117 @@ class EventViewSet(CompanyViewSet):
         return Response({"resent": operations.resend_all(events, self.actor)})
 
 
+# ── Health ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    """Events of one status for one reason."""
+
+    status = serializers.ChoiceField(choices=Status.choices)
+    held_by = serializers.SerializerMethodField()
+    reason = serializers.CharField(help_text="A stable code.")
+    message = serializers.CharField()
+    rule = serializers.UUIDField(source="rule.pk", default=None, help_text="The rule that holds them.")
+    count = serializers.IntegerField()
+    first_expires_at = Moment(help_text="When the first of them is too old for LinkedIn.")
+
+    def get_held_by(self, reason: Any) -> str | None:
+        """As of an event; null unless they are held."""
+        return reason.held_by or None
+
+
+class OfRuleSerializer(serializers.Serializer[Any]):
+    """What became of the events of a rule in the last 30 days."""
+
+    rule = serializers.UUIDField(source="rule.pk")
+    name = serializers.CharField(source="rule.name")
+    recorded = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+    lost = serializers.IntegerField(help_text="Rejected or expired.")
+    waiting = serializers.IntegerField()
+    accepted_percent = serializers.IntegerField(
+        source="percent", allow_null=True, help_text="Of what LinkedIn has answered for; null if nothing."
+    )
+
+
+class LineSerializer(serializers.Serializer[Any]):
+    """How the line to LinkedIn is doing."""
+
+    state = serializers.CharField(help_text="none, active or paused.")
+    reason = serializers.CharField(help_text="Why it is paused, as a stable code.")
+    last_accepted_at = Moment(allow_null=True)
+    waits_until = Moment(allow_null=True)
+    failures = serializers.IntegerField(help_text="Failures in a row.")
+    breaker_open = serializers.BooleanField(help_text="Whether single events try after many failures.")
+
+
+class AccountsSerializer(serializers.Serializer[Any]):
+    """created = the sum of all statuses, counted apart from each other."""
+
+    created = serializers.IntegerField()
+    missing = serializers.IntegerField(
+        help_text="Recorded, and not there. Always 0 unless something is wrong."
+    )
+    adds_up = serializers.BooleanField()
+
+
+class AlarmSerializer(serializers.Serializer[Any]):
+    """Something that is wrong now."""
+
+    kind = serializers.ChoiceField(choices=AlarmKind.choices)
+    message = serializers.CharField(source="text")
+    raised_at = Moment()
+
+
+class HealthSerializer(serializers.Serializer[Any]):
+    """How delivery is doing."""
+
+    oldest_due_at = Moment(allow_null=True)
+    oldest_due_seconds = serializers.SerializerMethodField()
+    statuses = serializers.DictField(
+        child=serializers.IntegerField(), source="account.counted", help_text="Every event, test events too."
+    )
+    reasons = ReasonSerializer(many=True)
+    rules = OfRuleSerializer(many=True)
+    connection = serializers.SerializerMethodField()
+    api_version = serializers.CharField(source="version")
+    api_version_days_left = serializers.IntegerField(source="version_days_left", allow_null=True)
+    possible_duplicates = serializers.IntegerField()
+    accounts = AccountsSerializer(source="account")
+    alarms = AlarmSerializer(many=True)
+    worker_asked_at = Moment(allow_null=True, help_text="When a worker last asked for something to send.")
+
+    def get_oldest_due_seconds(self, found: Health) -> int:
+        return round(found.oldest_due.total_seconds())
+
+    @extend_schema_field(LineSerializer)
+    def get_connection(self, found: Health) -> dict[str, Any]:
+        line = found.connection
+        shown = {
+            "state": line.state if line else "none",
+            "reason": line.held_reason if line else "",
+            "last_accepted_at": line.last_accepted_at if line else None,
+            "waits_until": line.waits_until
+            if line and line.waits_until and line.waits_until > found.at
+            else None,
+            "failures": line.failures if line else 0,
+            "breaker_open": bool(line and line.breaker_open),
+        }
+        return dict(LineSerializer(shown).data)
+
+
+class HealthView(CompanyView):
+    """What waits and since when, what is held and why, and what LinkedIn takes."""
+
+    read_ability = Ability.SEE_LINKEDIN
+    write_ability = delete_ability = Ability.MANAGE
+
+    @extend_schema(operation_id="capi_health", responses=HealthSerializer)
+    def get(self, request: Request) -> Response:
+        """How delivery is doing now."""
+        return Response(HealthSerializer(health(self.principal.company, timezone.now())).data)
+
+
 # ── Why was this not sent? ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -534,6 +647,7 @@ def routes() -> list[URLPattern | URLResolver]:
     return [
         path("capi/connection/", ConnectionView.as_view(), name="api-capi-connection"),
         path("capi/connection/release/", ConnectionReleaseView.as_view(), name="api-capi-connection-release"),
+        path("capi/health/", HealthView.as_view(), name="api-capi-health"),
         path("leads/<str:pk>/conversions/", LeadConversionsView.as_view(), name="api-lead-conversions"),
         *router.urls,
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -11,11 +12,14 @@ from django.core import checks
 from django.core.checks import CheckMessage, Error, register
 from django.utils import timezone
 
-from capi import versions
+from capi import failpoints, versions
 from capi.base_url import BaseUrl
 from crm import vault
 
 POLL_SECONDS = range(1, 61)
+_NOT_SET = object()
+# Without them a dead broker is waited for, for ever.
+_NEVER_WITHOUT = ("socket_connect_timeout", "socket_timeout", "socket_keepalive", "health_check_interval")
 
 
 @register()
@@ -105,6 +109,7 @@ def timing_chain() -> Iterator[tuple[str, float]]:
     yield "the time to connect", client["connect_timeout"]
     yield "the longest silence of LinkedIn", client["read_timeout"]
     yield "the whole request", client["wall_clock"]
+    yield "CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT", settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT
     yield "CELERY_TASK_SOFT_TIME_LIMIT", settings.CELERY_TASK_SOFT_TIME_LIMIT
     yield "CELERY_TASK_TIME_LIMIT", settings.CELERY_TASK_TIME_LIMIT
     yield "the lease of an event", LEASE_SECONDS
@@ -121,13 +126,24 @@ def check_tasks(**kwargs: Any) -> list[CheckMessage]:
         "CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS": False,
         "CELERY_TASK_IGNORE_RESULT": True,
         "CELERY_ACCEPT_CONTENT": ["json"],
+        "CELERY_TASK_SERIALIZER": "json",
+        "CELERY_TASK_PUBLISH_RETRY": False,
+        "CELERY_BROKER_CONNECTION_MAX_RETRIES": None,
     }
-    wrong = [name for name, value in wanted.items() if getattr(settings, name, None) != value]
+    wrong = [name for name, value in wanted.items() if getattr(settings, name, _NOT_SET) != value]
     if (
         settings.CELERY_BROKER_TRANSPORT_OPTIONS.get("visibility_timeout")
         != settings.CELERY_VISIBILITY_TIMEOUT
     ):
         wrong.append("CELERY_BROKER_TRANSPORT_OPTIONS['visibility_timeout']")
+    wrong += [
+        f"CELERY_BROKER_TRANSPORT_OPTIONS[{name!r}]"
+        for name in _NEVER_WITHOUT
+        if not settings.CELERY_BROKER_TRANSPORT_OPTIONS.get(name)
+    ]
+    if any(database.get("ATOMIC_REQUESTS") for database in settings.DATABASES.values()):
+        # A request would commit after its nudge has left, and the worker would find nothing.
+        wrong.append("ATOMIC_REQUESTS")
     return [
         Error(
             f"{name} is not what delivery stands on.",
@@ -136,3 +152,12 @@ def check_tasks(**kwargs: Any) -> list[CheckMessage]:
         )
         for name in wrong
     ]
+
+
+@register()
+def check_failpoint(**kwargs: Any) -> list[CheckMessage]:
+    """For tests of crashes; a worker that has it kills itself again and again."""
+    if not os.environ.get(failpoints.VARIABLE):
+        return []
+    text = f"{failpoints.VARIABLE} is set: a process that delivers kills itself on purpose."
+    return [checks.Warning(text, hint=f"Unset {failpoints.VARIABLE}.", id="capi.W003")]

@@ -178,10 +178,15 @@ def _probe_of_breaker(connection: Connection, now: datetime) -> list[UUID]:
     return ids or list(due.values_list("pk", flat=True)[:1])
 
 
+def bucket_level(connection: Connection, now: datetime) -> float:
+    """How many requests the connection may send at once."""
+    elapsed = max((now - connection.bucket_at).total_seconds(), 0)
+    return min(BURST, connection.bucket + elapsed * REQUESTS_PER_SECOND)
+
+
 def _take_token(connection: Connection, now: datetime) -> bool:
     """Spend one of the requests LinkedIn allows; the row is locked, so no two claims spend the same one."""
-    elapsed = max((now - connection.bucket_at).total_seconds(), 0)
-    level = min(BURST, connection.bucket + elapsed * REQUESTS_PER_SECOND)
+    level = bucket_level(connection, now)
     if level < 1:
         return False
     connection.bucket, connection.bucket_at = level - 1, now
@@ -190,8 +195,11 @@ def _take_token(connection: Connection, now: datetime) -> bool:
 
 
 def _next_due(now: datetime) -> list[UUID]:
-    """The oldest due event and what may travel with it: its own kind if it has a batch key, else all without."""
-    due = ConversionEvent.objects.due(now)
+    """The oldest due event and what may travel with it: its own kind if it has a batch key, else all without.
+
+    What somebody else holds a lock on, such as an administrator in an open transaction, is passed by.
+    """
+    due = ConversionEvent.objects.due(now).select_for_update(skip_locked=True, no_key=True)
     head = due.first()
     if head is None:
         return []

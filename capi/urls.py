@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from capi.views import events, rules, setup
+from capi.views import events, health, rules, setup
 
 urlpatterns = [
     path("", setup.setup, name="linkedin_setup"),
@@ -21,6 +21,7 @@ urlpatterns = [
     path("rules/<uuid:pk>/delete/", rules.delete_rule, name="linkedin_rule_delete"),
     path("rules/<uuid:pk>/test/", rules.test_rule, name="linkedin_rule_test"),
     path("rules/<uuid:pk>/preview/", rules.preview_rule, name="linkedin_preview"),
+    path("health/", health.health, name="linkedin_health"),
     path("events/", events.events, name="linkedin_events"),
     path("events/resend/", events.resend_all, name="linkedin_resend_all"),
     path("events/<uuid:pk>/", events.event, name="linkedin_event"),

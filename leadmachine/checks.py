@@ -13,11 +13,12 @@ from django.http.request import validate_host
 
 from capi.base_url import BaseUrl
 from leadmachine import sign_in
-from leadmachine.database import privileged_role
+from leadmachine.database import privileged_role, switched_off
 
 SECRET_KEY_LENGTH = 50
 SECRET_KEY_VARIETY = 5
 ERASURE_KEY_LENGTH = 32
+METRICS_TOKEN_LENGTH = 32
 
 
 PRIVILEGED = "is a superuser or has BYPASSRLS, and can pass by the walls between companies."
@@ -34,6 +35,20 @@ def check_database_role(databases: Sequence[str] | None = None, **kwargs: Any) -
         checks.Warning(f"The database role {role} {PRIVILEGED}", hint=UNPRIVILEGED, id="leadmachine.W003")
         for role in roles
         if role
+    ]
+
+
+@register(Tags.database)
+def check_durability(databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """What is said to be saved must be on the disk, or a crash of the server loses events that nobody misses."""
+    return [
+        checks.Warning(
+            f"PostgreSQL runs with {name} off: a crash loses what was reported as saved.",
+            hint=f"Set {name} to on, in postgresql.conf or for the role.",
+            id="leadmachine.W004",
+        )
+        for alias in databases or ()
+        for name in switched_off(connections[alias])
     ]
 
 
@@ -77,6 +92,16 @@ def check_erasure_key(**kwargs: Any) -> list[CheckMessage]:
         "Before anybody is erased: set it to the output of openssl rand -base64 48. It never changes later."
     )
     return [Error(text, hint=hint, id="leadmachine.E007")]
+
+
+@register()
+def check_metrics_token(**kwargs: Any) -> list[CheckMessage]:
+    """Whoever guesses it learns how much is sold here."""
+    if not settings.METRICS_TOKEN or len(settings.METRICS_TOKEN) >= METRICS_TOKEN_LENGTH:
+        return []
+    text = f"METRICS_TOKEN is weak: it needs at least {METRICS_TOKEN_LENGTH} random characters."
+    hint = "Set it to the output of openssl rand -hex 24, or unset it and have no /metrics."
+    return [Error(text, hint=hint, id="leadmachine.E008")]
 
 
 @register()

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+_DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
 _ROLE = "SELECT current_user, rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
 
 
@@ -18,6 +19,17 @@ def privileged_role(connection: BaseDatabaseWrapper) -> str:
         cursor.execute(_ROLE)
         role, is_privileged = cursor.fetchone()
     return str(role) if is_privileged else ""
+
+
+def switched_off(connection: BaseDatabaseWrapper) -> list[str]:
+    """Which of the settings that keep a commit through a crash are off."""
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name FROM pg_settings WHERE name = ANY(%s) AND setting = 'off'", [list(_DURABLE)]
+        )
+        return sorted(name for (name,) in cursor.fetchall())
 
 
 def has_own_session(connection: BaseDatabaseWrapper) -> bool:

@@ -194,7 +194,7 @@ if IS_HTTPS:
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = True
     # The container's own health check speaks plain http to the loopback address.
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -320,6 +320,9 @@ NUDGE = not IS_TEST
 # For development: webhooks may also go to http on this machine. All other inner addresses stay closed.
 WEBHOOKS_TO_LOOPBACK = env.flag("WEBHOOKS_TO_LOOPBACK", default=False)
 SETUP_CODE = env.text("SETUP_CODE", "")
+
+# Whoever reads /metrics knows it; the page is not there without one.
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 # --- Tasks: the broker carries nudges only; the rows are the queue ------------------------------------------
 

@@ -10,7 +10,7 @@ from capi.sandbox_page import sandbox_page
 from crm.views.settings.you import to_your_account, your_account
 from crm.views.setup import sign_in
 from crm.views.sign_in_with import from_service, to_service
-from leadmachine import probes
+from leadmachine import metrics, probes
 from leadmachine import sign_in as services
 
 admin.site.site_header = admin.site.site_title = "LeadMachine"
@@ -21,6 +21,7 @@ handler500 = "crm.views.errors.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", probes.healthz, name="healthz"),
     path("readyz", probes.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("admin/", admin.site.urls),
     path("accounts/login/", sign_in),  # allauth's page, or the first run's before there is anybody
     # Pages of allauth's that have no place here: addresses are given by who invites, passwords are changed.

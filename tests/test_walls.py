@@ -77,6 +77,7 @@ NOUNS: dict[str, str] = {
 WITHOUT_ID = {
     "healthz",
     "readyz",
+    "metrics",
     "home",
     "setup",
     "switch_company",
@@ -139,6 +140,7 @@ WITHOUT_ID = {
     "settings_webhooks",
     "api-capi-connection",
     "api-capi-connection-release",
+    "api-capi-health",
     "api-capi-rule-list",
     "api-capi-event-list",
     "api-capi-event-resend-all",
@@ -154,6 +156,7 @@ WITHOUT_ID = {
     "linkedin_rule_add",
     "linkedin_pick",
     "linkedin_events",
+    "linkedin_health",
     "linkedin_resend_all",
     "settings",
     "settings_audit",

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefresh
 
@@ -56,6 +57,12 @@ def tabs(current: str, summary: Summary) -> list[Tab]:
     return [
         Tab("Setup", reverse("linkedin_setup"), current == "setup"),
         Tab("Events", reverse("linkedin_events"), current == "events", summary.recorded),
+        Tab(
+            _("Health"),
+            reverse("linkedin_health"),
+            current == "health",
+            badge=_("%d held") % summary.held if summary.held else "",
+        ),
     ]
 
 

@@ -32,6 +32,7 @@ PAGES = {
     "search-without": "/search/?q=zzzzzz",
     "linkedin-setup": "/linkedin/",
     "linkedin-events": "/linkedin/events/",
+    "linkedin-health": "/linkedin/health/",
     "sandbox": "/sandbox/",
     "team": "/settings/team/",
     "your-account": "/settings/you/",

@@ -41,6 +41,20 @@ def _only(settings: Settings, **wrong: Any) -> CheckMessage:
     return found[0]
 
 
+def _transport(**changes: object) -> dict[str, object]:
+    """The transport options, with something else than ours."""
+    from django.conf import settings
+
+    return {**settings.CELERY_BROKER_TRANSPORT_OPTIONS, **changes}
+
+
+def test_a_process_that_kills_itself_on_purpose_is_found(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, today: None
+) -> None:
+    monkeypatch.setenv("FAILPOINT", "after_post")
+    assert _only(settings).id == "capi.W003"
+
+
 def test_the_defaults_are_free_of_findings(today: None) -> None:
     assert _found() == {}
 
@@ -83,6 +97,15 @@ def test_the_defaults_are_free_of_findings(today: None) -> None:
         ({"CELERY_TASK_ACKS_LATE": False}, "capi.E007"),
         ({"CELERY_ACCEPT_CONTENT": ["json", "pickle"]}, "capi.E007"),
         ({"CELERY_WORKER_PREFETCH_MULTIPLIER": 4}, "capi.E007"),
+        ({"CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT": 10}, "capi.E006"),
+        ({"CELERY_TASK_REJECT_ON_WORKER_LOST": False}, "capi.E007"),
+        ({"CELERY_TASK_SERIALIZER": "pickle"}, "capi.E007"),
+        ({"CELERY_TASK_PUBLISH_RETRY": True}, "capi.E007"),
+        ({"CELERY_BROKER_CONNECTION_MAX_RETRIES": 100}, "capi.E007"),
+        ({"CELERY_BROKER_TRANSPORT_OPTIONS": _transport(visibility_timeout=60)}, "capi.E007"),
+        ({"CELERY_BROKER_TRANSPORT_OPTIONS": _transport(socket_timeout=None)}, "capi.E007"),
+        ({"DATABASES": {"default": {"ATOMIC_REQUESTS": True}}}, "capi.E007"),
+        ({"METRICS_TOKEN": "short"}, "leadmachine.E008"),
     ],
 )
 def test_a_wrong_setting_is_found_with_a_hint(

@@ -12,7 +12,7 @@ from django.db import connection, connections
 
 from crm import walls
 from leadmachine import database, doctor
-from leadmachine.checks import check_database_role
+from leadmachine.checks import check_database_role, check_durability
 
 
 @pytest.fixture
@@ -109,3 +109,14 @@ def test_the_doctor_misses_a_wall_that_is_gone(db: None) -> None:
     finding = _findings()["walls"]
     assert finding.is_wrong
     assert "1 of the walls" in finding.found
+
+
+@pytest.mark.postgresql
+def test_a_database_that_forgets_what_was_saved_is_found(db: None) -> None:
+    """The test run's own server is such a one, on purpose: nothing there outlives the run."""
+    names = [str(warning.msg).split()[3] for warning in check_durability(databases=["default"])]
+    assert names == ["fsync", "full_page_writes", "synchronous_commit"]
+
+
+def test_the_durability_of_no_database_is_asked_for_unless_told_to() -> None:
+    assert check_durability(databases=None) == []
