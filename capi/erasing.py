@@ -17,6 +17,8 @@ from capi.wording import sentence
 from crm.actions import erase
 from crm.models import Company, Erasure, Lead
 
+_PRUNED_AT_ONCE = 1000
+
 
 def forget(lead: Lead, erasure: Erasure, now: datetime) -> None:
     """Mark, cancel and scrub all events about a lead, in the transaction of the erasure."""
@@ -57,6 +59,17 @@ def strip_settled(before: datetime, *, dry_run: bool) -> int:
     if dry_run:
         return kept.count()
     return kept.update(element="", identifiers=[])
+
+
+def prune_attempts(before: datetime) -> int:
+    """Delete the requests of before then, with their answers; how often each event was tried stays with the event."""
+    old, count = Attempt.objects.filter(at__lt=before).order_by("at"), 0
+    while ids := list(old.values_list("pk", flat=True)[:_PRUNED_AT_ONCE]):
+        with transaction.atomic():
+            Delivery.objects.filter(attempt__in=ids).delete()
+            Attempt.objects.filter(pk__in=ids).delete()
+        count += len(ids)
+    return count
 
 
 def _scrub(events: ConversionEventQuerySet, now: datetime) -> int:

@@ -123,6 +123,8 @@ def on_conversions_outlived(
     sender: type, company: Company, before: datetime, dry_run: bool, **kwargs: Any
 ) -> int:
     """What LinkedIn forgets after 180 days at the latest, nobody needs to know here for longer."""
+    if not dry_run:
+        erasing.prune_attempts(before)
     return erasing.strip_settled(before, dry_run=dry_run)
 
 

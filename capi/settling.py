@@ -170,7 +170,9 @@ def _columns(verdict: Verdict, failures: int, found: Outcome, now: datetime) -> 
     if verdict.charged:
         delay = outcome.retry_delay(failures, random.random)
         if delay is None:
-            return {"status": Status.REJECTED, "reason": "exhausted", "message": sentence("exhausted")}
+            del columns["next_attempt_at"]
+            lost = {"status": Status.REJECTED, "reason": "exhausted", "message": sentence("exhausted")}
+            return columns | lost
         columns |= {"failures": failures, "next_attempt_at": now + timedelta(seconds=delay)}
     return columns
 

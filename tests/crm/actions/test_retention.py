@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.utils import timezone
 
-from capi.models import ConversionEvent, Rule
+from capi.models import Attempt, ConversionEvent, Delivery, Rule
 from crm.actions import leads, retention
 from crm.actions.retention import Outlived
 from crm.models import AuditEntry, Company, Erasure, IdempotencyRecord, Lead, Retention
@@ -85,6 +85,22 @@ def test_kept_answers_live_a_day(company: Company) -> None:
     IdempotencyRecord.objects.filter(key="old").update(created_at=timezone.now() - timedelta(hours=25))
     assert retention.apply_retention(company) == Outlived(answers=1)
     assert IdempotencyRecord.objects.get().key == "new"
+
+
+def test_old_requests_go_and_how_often_was_tried_stays(
+    company: Company, rules: dict[str, Rule], deliver: Callable[[], int]
+) -> None:
+    for _ in range(2):
+        LeadFactory(company=company)
+        deliver()
+    old = Attempt.objects.order_by("at").first()
+    Attempt.objects.filter(pk=old.pk).update(at=timezone.now() - timedelta(days=181))
+    retention.apply_retention(company, dry_run=True)
+    assert Attempt.objects.count() == 2, "counting removes nothing"
+    retention.apply_retention(company)
+    assert not Attempt.objects.filter(pk=old.pk).exists()
+    assert (Attempt.objects.count(), Delivery.objects.count()) == (1, 1)
+    assert set(ConversionEvent.objects.values_list("attempts", flat=True)) == {1}
 
 
 @pytest.mark.parametrize(
