@@ -37,6 +37,7 @@ CREATE TRIGGER {TRIGGER} AFTER INSERT ON {EVENTS} BEGIN
     WHERE id = (SELECT id FROM {COUNTS} WHERE company_id = NEW.company_id LIMIT 1);
 END
 """  # noqa: S608  names of our own
+_DROP: Final = f"DROP TRIGGER IF EXISTS {TRIGGER}"
 
 
 def raise_counter(connection: BaseDatabaseWrapper) -> None:
@@ -55,7 +56,7 @@ def lower_counter(connection: BaseDatabaseWrapper) -> None:
     if connection.vendor != "sqlite":
         return
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP TRIGGER IF EXISTS {TRIGGER}")
+        cursor.execute(_DROP)
 
 
 def is_up(connection: BaseDatabaseWrapper) -> bool:

@@ -27,10 +27,11 @@ def count(apps, schema_editor):
 
 def uncount(apps, schema_editor):
     with schema_editor.connection.cursor() as cursor:
-        on = " ON capi_conversionevent" if schema_editor.connection.vendor == "postgresql" else ""
-        cursor.execute(f"DROP TRIGGER IF EXISTS recorded_counts{on}")
         if schema_editor.connection.vendor == "postgresql":
+            cursor.execute("DROP TRIGGER IF EXISTS recorded_counts ON capi_conversionevent")
             cursor.execute("DROP FUNCTION IF EXISTS capi_count_recorded()")
+        else:
+            cursor.execute("DROP TRIGGER IF EXISTS recorded_counts")
 
 
 class Migration(migrations.Migration):
