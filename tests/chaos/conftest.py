@@ -13,7 +13,7 @@ from crm.tenancy import company_scope
 
 @pytest.fixture(autouse=True)
 def accounts_add_up(request: pytest.FixtureRequest) -> Iterator[None]:
-    """In the database of the test run; an installation of its own is asked when it is stopped (`running`)."""
+    """In the database of the test run; tests with an installation of their own ask its `capi/health/`."""
     marker = request.node.get_closest_marker("django_db")
     if marker:
         request.getfixturevalue("transactional_db" if marker.kwargs.get("transaction") else "db")

@@ -62,6 +62,10 @@ class Installation:
         found: dict[str, Any] = answer.json() if answer.content else {}
         return found
 
+    def accounts_add_up(self) -> bool:
+        """Whether every event that was recorded there is accounted for."""
+        return bool(self.call("GET", "capi/health/")["accounts"]["adds_up"])
+
     def kill(self, child: str) -> None:
         """kill -9 a child."""
         os.kill(self.pids[child], signal.SIGKILL)

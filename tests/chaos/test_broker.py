@@ -46,3 +46,4 @@ def test_saving_does_not_wait_for_a_broker_that_hangs(tmp_path: Path) -> None:
             os.kill(running.pids["broker"], signal.SIGCONT)
         wait_for(lambda: accepted(running) == 6, 60, "all events after the broker came back")
         assert sandbox.control.stats().duplicates == 0
+        assert running.accounts_add_up()

@@ -49,6 +49,7 @@ def possible_duplicates(running: Installation) -> int:
 
 def check(running: Installation, sandbox: RunningSandbox, kills: int) -> None:
     stats = sandbox.control.stats()
+    assert running.accounts_add_up()
     assert stats.unique == EVENTS
     assert stats.duplicates <= kills * LIVE_BATCH
     assert stats.duplicates <= possible_duplicates(running) <= kills * LIVE_BATCH

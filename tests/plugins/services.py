@@ -31,6 +31,7 @@ FOREIGN = (
     "GOOGLE_CLIENT_SECRET",
     "API_RATE",
     "METRICS_TOKEN",
+    "FAILPOINT",
     "DELIVERY_POLL_SECONDS",
     "HOST",
     "PORT",
