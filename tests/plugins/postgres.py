@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +34,7 @@ class Postgres:
 
     process: subprocess.Popen[bytes]
     folder: Path
+    command: Sequence[object] = ()
 
     @property
     def url(self) -> str:
@@ -47,10 +48,20 @@ class Postgres:
             self.process.kill()
             self.process.wait()
 
+    def crash(self) -> None:
+        """PostgreSQL's "immediate": every session is cut off, nothing is tidied up, as when the power fails."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait()
+
+    def again(self) -> "Postgres":
+        """The same server after a crash; it recovers from its log first."""
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        return _serve(self.folder, self.command)
+
 
 def start(folder: Path, durability: Mapping[str, str] = FAST) -> Postgres:
     """A fresh server in `folder`, whose path must be short: a socket's may have about 100 characters."""
-    account = "nobody" if os.geteuid() == 0 else None
+    account = _account()
     binaries = _binaries(folder, account)
     data = folder / "data"
     _run(
@@ -58,21 +69,31 @@ def start(folder: Path, durability: Mapping[str, str] = FAST) -> Postgres:
         account,
     )
     settings = {"listen_addresses": "", "unix_socket_directories": str(folder), **durability, **ROOM}
-    with (folder / "log").open("wb") as log:
+    options = [f"-c{name}={value}" for name, value in settings.items()]
+    server = _serve(folder, [binaries / "postgres", "-D", data, *options])
+    with psycopg.connect(host=str(folder), user="postgres", dbname="postgres", autocommit=True) as superuser:
+        superuser.execute(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
+        superuser.execute(f"CREATE DATABASE {ROLE} OWNER {ROLE}")
+    return server
+
+
+def _serve(folder: Path, command: Sequence[object]) -> Postgres:
+    with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, *(f"-c{name}={value}" for name, value in settings.items())],
+            [str(word) for word in command],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            user=account,
+            user=_account(),
             start_new_session=True,
             preexec_fn=die_with_parent(signal.SIGINT),
         )
     _wait_for(process, folder)
-    with psycopg.connect(host=str(folder), user="postgres", dbname="postgres", autocommit=True) as superuser:
-        superuser.execute(f"CREATE ROLE {ROLE} LOGIN CREATEDB")
-        superuser.execute(f"CREATE DATABASE {ROLE} OWNER {ROLE}")
-    return Postgres(process, folder)
+    return Postgres(process, folder, command)
+
+
+def _account() -> str | None:
+    return "nobody" if os.geteuid() == 0 else None
 
 
 def _binaries(folder: Path, account: str | None) -> Path:
