@@ -2,6 +2,7 @@
 # make test   every check and test, on PostgreSQL and once more on SQLite
 # make env    only the Python environment, in .venv
 # make check  the checks alone    make bench  the benchmark    make lock  new lock files from requirements/*.in
+# make chaos  the long form of the chaos tests, which writes docs/reliability-report.md; some hours
 # make sbom   what it stands on, as a bill of materials
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ COMPILE := $(VENV) -m uv pip compile --universal --python-version 3.11 --generat
 
 export PORT HOST
 
-.PHONY: run test env env-dev check bench sbom screenshots lock
+.PHONY: run test env env-dev check bench chaos sbom screenshots lock
 
 run:
 	@$(PYTHON) requirements/install.py runtime
@@ -47,6 +48,9 @@ check: env-dev
 
 bench: env-dev
 	$(VENV) -m tests.benchmarks
+
+chaos: env-dev
+	$(VENV) -m tests.chaos
 
 # The bill of materials (CycloneDX) of what the program runs on.
 sbom:

@@ -1,4 +1,4 @@
-"""Each test that the pages on security name is there."""
+"""Each test that the pages on security and on reliability name is there."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import pytest
 
 from leadmachine.env import REPOSITORY
 
-PAGES = [REPOSITORY / "THREAT_MODEL.md", *sorted((REPOSITORY / "docs" / "security").glob("*.md"))]
+PAGES = [
+    REPOSITORY / "THREAT_MODEL.md",
+    REPOSITORY / "docs" / "reliability-results.md",
+    *sorted((REPOSITORY / "docs" / "security").glob("*.md")),
+]
 _NAMED = re.compile(r"`(tests/[\w/]+(?:\.py)?/?)?(?:::(test_\w+))?`")
 
 
