@@ -51,29 +51,47 @@ class Occasion:
 
 def record(occasion: Occasion) -> list[ConversionEvent]:
     """Record an event for each active rule that listens; returns those that are new."""
-    return record_all([occasion])
+    rows = _rows([occasion])
+    new = _new(rows)
+    _insert(rows)
+    telling.tell_of_new(new)
+    return new
 
 
-def record_all(occasions: Sequence[Occasion]) -> list[ConversionEvent]:
-    """As `record`, for many facts of one company in a fixed number of queries; returns the events that are new."""
-    told = [(rule, occasion) for occasion, rules in _listening(occasions) for rule in rules]
-    reported = _reported(told)
-    told = [(rule, occasion) for rule, occasion in told if _subject(rule, occasion) not in reported]
-    if not told:
-        return []
-    now = timezone.now()
-    hold = _Hold.at_recording()
-    rows = [_row(rule, occasion, hold.of(rule), now) for rule, occasion in told]
+def record_all(occasions: Sequence[Occasion]) -> None:
+    """As `record`, for many facts of one company in a fixed number of queries."""
+    rows = _rows(occasions)
+    # Webhooks are told of those that wait for nothing any more; the others are not looked up.
+    told = _new([row for row in rows if row.status != Status.PENDING])
+    _insert(rows)
+    telling.tell_of_new(told)
+
+
+def _new(rows: Sequence[ConversionEvent]) -> list[ConversionEvent]:
+    """Those that are not recorded yet."""
     known = set(
         ConversionEvent.objects.filter(event_id__in=[row.event_id for row in rows]).values_list(
             "conversion_id", "event_id"
         )
     )
-    ConversionEvent.objects.bulk_create(rows, ignore_conflicts=True)
-    nudge.on_commit(occasions[0].company.pk)
-    new = [row for row in rows if (row.conversion_id, row.event_id) not in known]
-    telling.tell_of_new(new)
-    return new
+    return [row for row in rows if (row.conversion_id, row.event_id) not in known]
+
+
+def _insert(rows: Sequence[ConversionEvent]) -> None:
+    if rows:
+        ConversionEvent.objects.bulk_create(rows, ignore_conflicts=True)
+        nudge.on_commit(rows[0].company_id)
+
+
+def _rows(occasions: Sequence[Occasion]) -> list[ConversionEvent]:
+    """What is to be recorded, unless it is known."""
+    told = [(rule, occasion) for occasion, rules in _listening(occasions) for rule in rules]
+    reported = _reported(told)
+    told = [(rule, occasion) for rule, occasion in told if _subject(rule, occasion) not in reported]
+    if not told:
+        return []
+    now, hold = timezone.now(), _Hold.at_recording()
+    return [_row(rule, occasion, hold.of(rule), now) for rule, occasion in told]
 
 
 def _listening(occasions: Sequence[Occasion]) -> Iterator[tuple[Occasion, list[Rule]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
@@ -194,9 +195,11 @@ def create_lead(
     if lead.status.category == StatusCategory.QUALIFIED:
         lead.qualified_at = at
     _save(lead)
-    _add_emails(lead, emails or [])
-    _add_phones(lead, changes.get("phones", []))
-    _add_websites(lead, changes.get("websites", []))
+    lead.written_emails = _add_emails(lead, emails) if emails else []
+    if changes.get("phones"):
+        _add_phones(lead, changes["phones"])
+    if changes.get("websites"):
+        _add_websites(lead, changes["websites"])
     if changes.get("tags"):
         _replace_tags(lead, changes["tags"])
     _record_status(lead, None, actor, at)
@@ -399,7 +402,7 @@ def _current_emails(lead: Lead) -> list[EmailEntry]:
     return [EmailEntry(email.address, email.label) for email in lead.emails.all()]
 
 
-def _add_emails(lead: Lead, entries: Sequence[EmailEntry]) -> None:
+def _add_emails(lead: Lead, entries: Sequence[EmailEntry]) -> list[LeadEmail]:
     rows = [
         LeadEmail(
             company_id=lead.company_id,
@@ -413,7 +416,7 @@ def _add_emails(lead: Lead, entries: Sequence[EmailEntry]) -> None:
         for position, entry in enumerate(entries)
     ]
     _check_rows("emails", rows)
-    LeadEmail.objects.bulk_create(rows)
+    return LeadEmail.objects.bulk_create(rows)
 
 
 def _add_phones(lead: Lead, entries: Sequence[PhoneEntry]) -> None:
@@ -471,8 +474,11 @@ def _replace_tags(lead: Lead, names: Sequence[str]) -> None:
 
 def _save(lead: Lead) -> None:
     lead.clean_fields(exclude=_RELATIONS)
+    guard: AbstractContextManager[object] = nullcontext()
+    if lead.external_id or lead.browser_event_id:  # only these can clash and leave something to be done
+        guard = transaction.atomic()
     try:
-        with transaction.atomic():
+        with guard:
             lead.save()
     except IntegrityError as error:
         if lead.external_id and "external_id" in str(error):

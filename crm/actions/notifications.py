@@ -31,13 +31,15 @@ def notify(
     url: str = "",
     actor: Actor | None = None,
     key: str = "",
+    is_checked: bool = False,
 ) -> Notification | None:
     """Tell somebody something. Nobody is told of what they did themselves, nor who is no member; None then.
 
-    `about` makes the link, unless there is a `url`; with a `key` they are told once. Runs in the company's scope.
+    `about` makes the link, unless there is a `url`; with a `key` they are told once. `is_checked` says that they are
+    known to be a member. Runs in the company's scope.
     """
     by = actor.user if actor else None
-    if user is None or user == by or not is_member(user):
+    if user is None or user == by or not (is_checked or is_member(user)):
         return None
     row = Notification(
         company=company,
@@ -66,10 +68,11 @@ def task_assigned(task: Task, users: Iterable[User], actor: Actor) -> None:
 
 
 def lead_assigned(lead: Lead, actor: Actor) -> None:
-    """Tell the owner that a lead is theirs now; not where leads come by the thousand."""
+    """Tell the owner, a member as was checked, that a lead is theirs now; not where leads come by the thousand."""
     if actor.channel not in _IN_BULK and not lead.is_sample:
         text = f"{lead} is your lead now."
-        notify(lead.owner, lead.company, NotificationKind.LEAD, text, about=lead, actor=actor)
+        kind = NotificationKind.LEAD
+        notify(lead.owner, lead.company, kind, text, about=lead, actor=actor, is_checked=True)
 
 
 @receiver(signals.member_mentioned)

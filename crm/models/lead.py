@@ -173,6 +173,9 @@ class Lead(TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    # Its addresses as they were just written, for whoever shows a new lead; None for any other.
+    written_emails: list[LeadEmail] | None = None
+
     objects: ClassVar[LeadQuerySet] = scoped(LeadQuerySet)
 
     class Meta:
