@@ -34,6 +34,7 @@ from crm.models import (
 from crm.tenancy import TenantQuerySet, every_company
 
 SESSION_COMPANY = "company"
+_LABEL = 80  # what a line of the timeline has room for
 READING = ("GET", "HEAD", "OPTIONS")
 
 
@@ -115,7 +116,7 @@ class Principal:
     def actor(self, channel: Channel) -> Actor:
         """The author of what this principal changes."""
         if self.key:
-            return Actor(channel, label=f"API key {self.key.name}", address=self.address)
+            return Actor(channel, label=f"API key {self.key.name}"[:_LABEL], address=self.address)
         return Actor(channel, user=self.user, address=self.address)
 
     def leads(self) -> LeadQuerySet:

@@ -543,7 +543,16 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 class ApiKeyAdmin(ReadOnlyAdmin):
     """API keys: never the key, only what it is for. New ones are made in the settings or by `createkey`."""
 
-    list_display = ("name", "prefix", "scopes", "created_by", "last_used_on", "revoked_at")
+    list_display = (
+        "name",
+        "prefix",
+        "scopes",
+        "created_by",
+        "last_used_on",
+        "expires_at",
+        "previous_until",
+        "revoked_at",
+    )
     list_select_related = ("created_by",)
     fields = (
         "name",
@@ -553,6 +562,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         "created_at",
         "last_used_on",
         "expires_at",
+        "previous_until",
         "revoked_at",
     )
     actions = ("revoke",)

@@ -60,6 +60,7 @@ ACTIONS: dict[str, str] = {
     "feed_made": "Made an address for their calendar",
     "feed_ended": "Ended the address of their calendar",
     "key_made": "Made an API key",
+    "key_rotated": "Gave an API key another secret",
     "key_revoked": "Revoked an API key",
     "webhook_added": "Added a webhook",
     "webhook_changed": "Changed a webhook",

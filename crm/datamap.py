@@ -230,7 +230,7 @@ register(
         "crm.IdempotencyRecord",
         "The answer to a request of the API, kept for a day in case it is repeated",
         person="body",
-        plain="caller key fingerprint",
+        plain="caller key fingerprint etag",
         rows=lambda lead: Q(body__contains=str(lead.pk)),
     ),
     Table("crm.LeadStatus", "The company's statuses", plain="name key category colour"),
@@ -255,7 +255,7 @@ register(
     Table(
         "crm.ApiKey",
         "Keys of other systems; only a hash is kept",
-        secret="digest prefix",  # noqa: S106  names of fields
+        secret="digest previous_digest prefix",  # noqa: S106  names of fields
         plain="name scopes last_used_on",
     ),
     Table(

@@ -73,6 +73,7 @@ from crm.views.settings.fields import (
     custom_fields,
     custom_fields_order,
 )
+from crm.views.settings.keys import api_key_revoke, api_key_rotate, api_keys
 from crm.views.settings.page import settings_home
 from crm.views.settings.privacy import privacy, privacy_retention
 from crm.views.settings.shelves import PIPELINES, STAGES, STATUSES, TAGS, TYPES
@@ -211,6 +212,9 @@ urlpatterns = [
         webhook_message_replay,
         name="settings_webhook_message_replay",
     ),
+    path("settings/keys/", api_keys, name="settings_keys"),
+    path("settings/keys/<uuid:pk>/rotate/", api_key_rotate, name="settings_key_rotate"),
+    path("settings/keys/<uuid:pk>/revoke/", api_key_revoke, name="settings_key_revoke"),
     path("settings/audit/", audit_entries, name="settings_audit"),
     path("settings/audit/export/", audit_export, name="settings_audit_export"),
     path("reports/", report, {"route": "reports"}, name="reports"),

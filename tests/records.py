@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Any
 
 from capi.models import Connection, ConversionEvent
-from crm.actions import attachments, automations, invitations, tasks, timeline, webhooks
+from crm.actions import attachments, automations, invitations, people, tasks, timeline, webhooks
 from crm.actions.tasks import Step
 from crm.actor import SYSTEM
 from crm.models import (
@@ -86,6 +86,7 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             "tag": Tag.objects.get(name=CANARY),
             "membership": Membership.objects.order_by("pk")[0],
             "invitation": invitation.row,
+            "apikey": people.create_api_key(company, f"{CANARY} key", ["read"]).row,
             "connection": Connection.objects.get(),
             "savedview": SavedView.objects.create(
                 company=company,

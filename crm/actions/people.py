@@ -7,7 +7,7 @@ import secrets
 import string
 import zlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
@@ -17,10 +17,12 @@ from django.utils import timezone
 from crm import audit, cleaning
 from crm.access import Ability, roles_with
 from crm.actor import SYSTEM, Actor
+from crm.errors import Conflict
 from crm.models import ApiKey, Company, Membership, Role, User
 from crm.tenancy import company_scope
 
 API_SCOPES = ("read", "write", "capture", "admin")
+LONGEST_GRACE = timedelta(days=7)
 _ALPHABET = string.digits + string.ascii_letters
 
 
@@ -122,6 +124,25 @@ def revoke_api_key(key: ApiKey, actor: Actor) -> None:
         key.revoked_at = timezone.now()
         key.save(update_fields=["revoked_at"])
         audit.record(actor, "key_revoked", key, company=key.company)
+
+
+@transaction.atomic
+def rotate_api_key(key: ApiKey, actor: Actor, grace: timedelta = timedelta(0)) -> NewKey:
+    """Give a key another secret. The one before works for `grace` more, or ends at once; one before that ends now.
+
+    Raises Conflict for a key that is revoked or expired.
+    """
+    key = ApiKey.objects.select_for_update(of=("self",)).select_related("company").get(pk=key.pk)
+    if not key.is_live:
+        raise Conflict("This key is revoked or expired. Make a new one.", code="not_live")
+    secret = new_secret()
+    key.previous_digest, key.previous_until = ("", None)
+    if grace:
+        key.previous_digest, key.previous_until = key.digest, timezone.now() + min(grace, LONGEST_GRACE)
+    key.digest, key.prefix = digest(secret), secret[:9]
+    key.save(update_fields=["digest", "prefix", "previous_digest", "previous_until"])
+    audit.record(actor, "key_rotated", key, company=key.company)
+    return NewKey(key, secret)
 
 
 def new_secret() -> str:

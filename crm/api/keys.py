@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.db.models import Q
 from django.utils import timezone
 
 from crm.access import Principal
@@ -16,13 +15,13 @@ def principal_of_key(header: str) -> Principal | None:
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != "bearer" or not people.looks_like_key(secret.strip()):
         return None
-    now = timezone.now()
+    now, digest = timezone.now(), people.digest(secret.strip())
     with every_company():
-        key = (
-            ApiKey.objects.filter(digest=people.digest(secret.strip()), revoked_at=None)
-            .filter(Q(expires_at=None) | Q(expires_at__gt=now))
-            .select_related("company")
-            .first()
+        # With what nearly every lead that is added asks of its company.
+        live = ApiKey.objects.live(now).select_related("company__default_status", "company__fallback_owner")
+        live = live.order_by()
+        key = next(iter(live.filter(digest=digest)[:1]), None) or next(
+            iter(live.filter(previous_digest=digest, previous_until__gt=now)[:1]), None
         )
         if key is None:
             return None

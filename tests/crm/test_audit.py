@@ -213,6 +213,9 @@ DONE_BY: dict[str, Callable[[Doors], object]] = {
     "user_changed": change_user,
     "member_added": add_member,
     "key_made": run("createkey", "Acme", CANARY, "--scopes", "read"),
+    "key_rotated": lambda doors: doors.page(
+        "settings_key_rotate", people.create_api_key(doors.company, CANARY, ["read"]).row.pk, grace="0"
+    ),
     "key_revoked": revoke_key,
     "token_saved": lambda doors: doors.call("PUT", "capi/connection/", token=TOKEN),
     "token_deleted": lambda doors: (connect(doors.company), doors.call("DELETE", "capi/connection/")),

@@ -50,7 +50,13 @@ MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
             Entry("Audit log", "settings_audit", "clipboard-document-list", Ability.MANAGE),
         ),
     ),
-    ("Connect", (Entry("Webhooks", "settings_webhooks", "link", Ability.MANAGE),)),
+    (
+        "Connect",
+        (
+            Entry("API keys", "settings_keys", "key", Ability.MANAGE),
+            Entry("Webhooks", "settings_webhooks", "link", Ability.MANAGE),
+        ),
+    ),
     (YOU, (Entry("Your account", "settings_you", "user-circle", Ability.WORK),)),
 )
 
