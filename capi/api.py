@@ -442,6 +442,7 @@ class EventViewSet(CompanyViewSet):
     orderings = {"created_at": F("created_at"), "happened_at": F("happened_at")}
     read_ability = Ability.SEE_LINKEDIN
     write_ability = Ability.MANAGE
+    has_etags = False  # delivery goes on while somebody looks
 
     def records(self) -> ConversionEventQuerySet:
         return ConversionEvent.objects.all()

@@ -9,11 +9,11 @@ from contextlib import suppress
 from threading import Timer
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, UnreadablePostError
 
 # The addresses that take files. What comes there is never read as a whole, and by nobody who is not signed in.
-UPLOAD = "/imports/upload/"
 _FILES_OF_A_RECORD = re.compile(r"/(?:leads|deals|organizations)/[0-9a-f-]{36}/files/", re.ASCII)
+UPLOADS = ("/imports/upload/", "/api/v1/imports/")
 _AROUND_A_FILE = 64 * 1024
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -21,7 +21,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 def most_bytes(request: HttpRequest) -> int:
     """How long the body of this request may be."""
-    if request.path == UPLOAD:
+    if request.path in UPLOADS:
         return int(settings.MAX_IMPORT_BYTES) + _AROUND_A_FILE
     if takes_file(request):
         return int(settings.MAX_FILE_BYTES) + _AROUND_A_FILE
@@ -30,7 +30,7 @@ def most_bytes(request: HttpRequest) -> int:
 
 def takes_file(request: HttpRequest) -> bool:
     """Whether this address takes a file, so that its body goes to the disk piece by piece."""
-    return request.path == UPLOAD or _FILES_OF_A_RECORD.fullmatch(request.path) is not None
+    return request.path in UPLOADS or _FILES_OF_A_RECORD.fullmatch(request.path) is not None
 
 
 def take_body_in_time(get_response: GetResponse) -> GetResponse:
@@ -55,7 +55,7 @@ def take_body_in_time(get_response: GetResponse) -> GetResponse:
             received = 0
         finally:
             timer.cancel()
-        return get_response(request) if received == expected else _too_slow()
+        return get_response(request) if received == expected else _too_slow(request)
 
     return middleware
 
@@ -69,7 +69,7 @@ def _with_deadline(
     try:
         return get_response(request)
     except UnreadablePostError:
-        return _too_slow()
+        return _too_slow(request)
     finally:
         timer.cancel()
 
@@ -79,6 +79,9 @@ def _end_reading(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RD)
 
 
-def _too_slow() -> HttpResponse:
+def _too_slow(request: HttpRequest) -> HttpResponse:
     text = "The body did not arrive in time, or ended early."
+    if request.path.startswith("/api/"):
+        error = {"code": "body_too_slow", "detail": text, "attr": None}
+        return JsonResponse({"type": "client_error", "errors": [error]}, status=408)
     return HttpResponse(text, status=408, content_type="text/plain; charset=utf-8")

@@ -124,7 +124,21 @@ def together() -> Iterator[None]:
     finally:
         _gathered.reset(token)
     for do, things in gathered.items():
-        do(things)
+        if things:
+            do(things)
+
+
+@contextmanager
+def undone_alone() -> Iterator[None]:
+    """A part of what happens `together` that may fail alone: what it gathered goes with its facts if it raises."""
+    gathered = _gathered.get() or {}
+    before = {do: len(things) for do, things in gathered.items()}
+    try:
+        yield
+    except BaseException:
+        for do, things in gathered.items():
+            del things[before.get(do, 0) :]
+        raise
 
 
 def gather(do: Callable[[list[Any]], object], thing: Any) -> None:

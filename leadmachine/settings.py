@@ -295,10 +295,18 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "crm.api.examples.add_examples",
+        "crm.api.examples.add_links",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "ConnectionKindEnum": "capi.models.ConnectionKind",
         "CrmEventEnum": "capi.models.CrmEvent",
         "EventStatusEnum": "capi.models.Status",
+        "ImportFieldEnum": "crm.api.imports.COLUMN_FIELDS",
+        "InvitedRoleEnum": "crm.api.invitations.ROLES",
+        "RoleEnum": "crm.models.Role",
         "StageKindEnum": "crm.models.StageKind",
         "WebhookEventEnum": "crm.models.WebhookEvent",
         "WebhookMessageEnum": "crm.models.webhook.MESSAGES",

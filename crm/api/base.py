@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, ClassVar, cast
 
 from django.db.models import Expression, F, Model, QuerySet
 from django.utils.functional import cached_property
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import get_object_or_404
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
@@ -18,11 +19,13 @@ from rest_framework.viewsets import GenericViewSet
 from crm import customvalues
 from crm.access import Ability, Principal
 from crm.actor import Actor
-from crm.api import idempotency
+from crm.api import etags, idempotency
 from crm.api.authentication import principal_of
 from crm.api.filters import KnownParameters, OwnFilters, Search, StrictFilters
 from crm.customvalues import PREFIX
 from crm.models import custom_fields_of
+
+Handler = Callable[..., Response]
 
 
 class CompanyView(APIView):
@@ -36,8 +39,8 @@ class CompanyView(APIView):
     write_ability: Ability = Ability.WORK
     delete_ability: Ability = Ability.DELETE
     field_names: Mapping[str, str] = {}
-    # What an answer shows once: it is not kept with the answer, and a repeat has null there.
-    shown_once: frozenset[str] = frozenset()
+    # Fields of an answer that are secret: the memory for repeats does not keep them.
+    told_once: Collection[str] = ()
     # Without OPTIONS: it would describe fields in DRF's own way, and the schema does it better.
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
 
@@ -62,9 +65,23 @@ class CompanyView(APIView):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        # DRF asks for the handler after this.
+        if request.method not in SAFE_METHODS and etags.IF_MATCH in request.headers:
+            self._wrap(request, etags.only_if_unchanged)
         if request.method == "POST" and idempotency.HEADER in request.headers:
-            # DRF asks for the handler after this.
-            self.post = idempotency.once(self, getattr(self, "post", self.http_method_not_allowed))
+            self._wrap(request, idempotency.once)
+
+    def _wrap(self, request: Request, wrapper: Callable[[CompanyView, Handler], Handler]) -> None:
+        name = str(request.method).lower()
+        setattr(self, name, wrapper(self, getattr(self, name, self.http_method_not_allowed)))
+
+    def current(self) -> Any:
+        """The record that the address is about, as it is now; None where it is about none that has an ETag."""
+        return None
+
+    def as_shown(self, record: Any) -> Any:
+        """The record as its address shows it."""
+        raise NotImplementedError
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         final = super().finalize_response(request, response, *args, **kwargs)
@@ -82,6 +99,9 @@ class CompanyViewSet(CompanyView, GenericViewSet[Any]):
     default_ordering = "-created_at"
     searched = ""
     own_entity = ""
+    # Not where what is shown changes by itself.
+    has_etags = True
+    _reader: BaseSerializer[Any] | None = None
 
     def get_queryset(self) -> QuerySet[Any]:
         if getattr(self, "swagger_fake_view", False):  # the schema is made without any company
@@ -103,7 +123,7 @@ class CompanyViewSet(CompanyView, GenericViewSet[Any]):
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return Response(self.get_serializer(self.get_object()).data)
+        return self.tagged(self.get_object(), 200)
 
     def get_object(self) -> Any:
         """The record in the path. Another company's, somebody else's and none at all are the same 404."""
@@ -113,6 +133,7 @@ class CompanyViewSet(CompanyView, GenericViewSet[Any]):
         """What the body says, checked. Raises ValidationError with a sentence for each wrong field."""
         serializer = self.get_serializer(data=self.request.data, **options)
         serializer.is_valid(raise_exception=True)
+        self._reader = serializer
         return dict(serializer.validated_data)
 
     def body(self, serializer_class: type[BaseSerializer[Any]]) -> dict[str, Any]:
@@ -123,8 +144,22 @@ class CompanyViewSet(CompanyView, GenericViewSet[Any]):
 
     def shown(self, record: Model, status: int = 200) -> Response:
         """The answer that shows a record as it is now."""
-        fresh = self.get_serializer(self.fresh(record))
-        return Response(fresh.data, status=status)
+        return self.tagged(self.fresh(record), status)
+
+    def current(self) -> Any:
+        return self.get_object() if self.has_etags and "pk" in self.kwargs else None
+
+    def as_shown(self, record: Any) -> Any:
+        # Setting a serializer up costs more than using it: the one that read a whole body shows the record, too.
+        is_whole = self._reader is not None and not getattr(self._reader, "partial", False)
+        serializer = self._reader if is_whole else self.get_serializer()
+        return cast("BaseSerializer[Any]", serializer).to_representation(record)
+
+    def tagged(self, record: Model, status: int) -> Response:
+        """The answer that shows a record as it has been read."""
+        shown = self.as_shown(record)
+        headers = {etags.ETAG: etags.tag_of(shown)} if self.has_etags else {}
+        return Response(shown, status=status, headers=headers)
 
     def fresh(self, record: Model) -> Any:
         return self.records().get(pk=record.pk)

@@ -17,6 +17,7 @@ from crm.actions import companies as actions
 from crm.actions import members
 from crm.actions.companies import CompanySettings
 from crm.actions.members import HandOver
+from crm.api import etags
 from crm.api.base import CompanyView, CompanyViewSet
 from crm.api.fields import (
     Currency,
@@ -68,19 +69,29 @@ class CompanyDetail(CompanyView):
     write_scope = "admin"
     write_ability = Ability.MANAGE
 
+    has_etags = True
+
     @extend_schema(operation_id="company_retrieve", responses=CompanySerializer)
     def get(self, request: Request) -> Response:
-        with_relations = Company.objects.select_related("default_status", "fallback_owner")
-        return Response(CompanySerializer(with_relations.get(pk=self.principal.company.pk)).data)
+        return self._tagged(self.current())
 
     @extend_schema(operation_id="company_update", request=CompanySerializer, responses=CompanySerializer)
     def patch(self, request: Request) -> Response:
         serializer = CompanySerializer(data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         changes = cast("CompanySettings", dict(serializer.validated_data))
-        return Response(
-            CompanySerializer(actions.update_company(self.principal.company, changes, self.actor)).data
-        )
+        return self._tagged(actions.update_company(self.principal.company, changes, self.actor))
+
+    def current(self) -> Company:
+        with_relations = Company.objects.select_related("default_status", "fallback_owner")
+        return with_relations.get(pk=self.principal.company.pk)
+
+    def as_shown(self, record: Company) -> Any:
+        return CompanySerializer(record).data
+
+    def _tagged(self, company: Company) -> Response:
+        shown = self.as_shown(company)
+        return Response(shown, headers={etags.ETAG: etags.tag_of(shown)})
 
 
 class MemberSerializer(serializers.Serializer[Any]):

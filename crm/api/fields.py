@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -25,6 +25,8 @@ from crm.models import Membership, User, custom_fields_of
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOST_UNKNOWN = 20
+# Under this name a context keeps what its rows have asked for already.
+MEMORY = "memory"
 NOT_A_NUMBER = "Send the time as text with its offset, such as 2026-11-20T13:02:11Z, not as a number."
 
 
@@ -209,13 +211,25 @@ class Key(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> Model:
         if not isinstance(data, str):
             self.fail("invalid")
-        found = find_by_key(self._model._default_manager.all(), data)
+        found = _remembered(
+            self.context, (self._model, data), lambda: find_by_key(self._model._default_manager.all(), data)
+        )
         if found is None:
             self.fail("does_not_exist", noun=self._model._meta.verbose_name, wanted=printable(data))
         return cast("Model", found)
 
     def to_representation(self, value: Any) -> str:
         return str(value.key)
+
+
+def _remembered(context: Mapping[str, Any], named: tuple[type[Model], str], find: Callable[[], Any]) -> Any:
+    """What `find` finds; where many rows are read with one context, which has a memory then, once for each name."""
+    memory: dict[Any, Any] | None = context.get(MEMORY)
+    if memory is None:
+        return find()
+    if named not in memory:
+        memory[named] = find()
+    return memory[named]
 
 
 def find_by_key(rows: QuerySet[Any], key: str) -> Any:
@@ -245,7 +259,7 @@ class Member(serializers.Field[Any, Any, Any, Any]):
     def to_internal_value(self, data: Any) -> User:
         if not isinstance(data, str):
             self.fail("invalid")
-        member = find_member(data)
+        member = _remembered(self.context, (Membership, data), lambda: find_member(data))
         if member is None or not (member.is_active and member.user.is_active):
             self.fail("does_not_exist")
         return member.user

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.access import Principal
+from crm.api.etags import ETAG
 from crm.api.throttling import caller
 from crm.errors import Conflict
 from crm.models import IdempotencyRecord
@@ -53,7 +54,7 @@ def once(view: CompanyView, handler: Handler) -> Handler:
             if response.status_code >= 500:
                 transaction.set_rollback(True)
                 return response
-            _keep(record, response, view.shown_once)
+            _keep(record, response, view.told_once)
             _forget_old()
         return response
 
@@ -67,10 +68,19 @@ def _checked(key: str) -> str:
 
 
 def _fingerprint(request: Request) -> str:
-    whole = b"\n".join(
-        [str(request.method).encode(), request.get_full_path().encode(), request._request.body]
-    )
-    return hashlib.sha256(whole).hexdigest()
+    told = hashlib.sha256(f"{request.method}\n{request.get_full_path()}\n".encode())
+    if request._request.content_type != "multipart/form-data":
+        told.update(request._request.body)
+        return told.hexdigest()
+    # A file may be too large to be held in memory, and its form says the same with every boundary.
+    for name, value in sorted(request.POST.items()):
+        told.update(f"{name}={value}\n".encode())
+    for file in request.FILES.values():
+        told.update(f"{file.name}\n".encode())
+        for piece in file.chunks():
+            told.update(piece)
+        file.seek(0)
+    return told.hexdigest()
 
 
 def _claim(principal: Principal, key: str, fingerprint: str) -> tuple[IdempotencyRecord, bool]:
@@ -103,16 +113,18 @@ def _again(record: IdempotencyRecord, fingerprint: str) -> Response:
             "This Idempotency-Key was sent before with another request. Use a new one.", code="key_reused"
         )
     body = json.loads(record.body) if record.body else None
-    return Response(body, status=record.status_code, headers={REPLAYED: "true"})
+    headers = {REPLAYED: "true"} | ({ETAG: record.etag} if record.etag else {})
+    return Response(body, status=record.status_code, headers=headers)
 
 
-def _keep(record: IdempotencyRecord, response: Response, shown_once: frozenset[str]) -> None:
-    kept = response.data
-    if shown_once and isinstance(kept, dict):
-        kept = {name: None if name in shown_once else value for name, value in kept.items()}
+def _keep(record: IdempotencyRecord, response: Response, told_once: Collection[str]) -> None:
+    body = response.data
+    if isinstance(body, dict):
+        body = {name: None if name in told_once else value for name, value in body.items()}
     record.status_code = response.status_code
-    record.body = "" if kept is None else JSONRenderer().render(kept).decode()
-    record.save(update_fields=["status_code", "body"])
+    record.body = "" if body is None else JSONRenderer().render(body).decode()
+    record.etag = response.headers.get(ETAG, "")
+    record.save(update_fields=["status_code", "body", "etag"])
 
 
 def _forget_old() -> None:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import django_filters
-from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
-from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,10 +20,11 @@ from crm.access import Ability
 from crm.actions import erase as erasing
 from crm.actions import leads as actions
 from crm.actions import merge as merging
-from crm.actions.leads import EmailEntry, LeadChanges, PhoneEntry
-from crm.api import filters
+from crm.actions.leads import EmailEntry, PhoneEntry
+from crm.api import filters, lead_rows
 from crm.api.base import CUSTOMISED, CompanyViewSet
 from crm.api.fields import (
+    MEMORY,
     CustomValues,
     Key,
     Member,
@@ -37,10 +36,11 @@ from crm.api.fields import (
     TrueFalse,
     optional_text,
 )
+from crm.api.lead_rows import MODES, MOST_ROWS, BulkResultSerializer
+from crm.api.lead_writing import LeadWriter, as_written
 from crm.models import Consent, Lead, LeadEmail, LeadPhone, LeadQuerySet, LeadStatus, LeadTag, LeadType
 
 MOST_ADDRESSES = 50
-_KNOWN_BY = ("first_name", "last_name", "email", "emails", "phones", "organization", "title", "external_id")
 
 
 class EmailSerializer(StrictSerializer):
@@ -185,6 +185,35 @@ class MergeSerializer(StrictSerializer):
     into = Record("lead", "leads")
 
 
+class LeadRowSerializer(LeadSerializer):
+    """A lead of many: as in `POST leads/`, and the `id` of one to be changed."""
+
+    id = serializers.UUIDField(required=False)
+
+
+@extend_schema_field({"anyOf": [{"$ref": "#/components/schemas/LeadRequest"}, {"type": "object"}]})
+class AnyObject(serializers.Field[Any, Any, Any, Any]):
+    """An object; what is in it is looked at later."""
+
+    default_error_messages = {"invalid": "Send an object for each row."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        return data
+
+
+class BulkSerializer(StrictSerializer):
+    """Leads to be added or changed.
+
+    `upsert` (the default) changes the lead that a row's `id` or `external_id` names, and adds one where no lead has
+    that `external_id`; `create` only adds, `update` only changes.
+    """
+
+    mode = serializers.ChoiceField(choices=MODES, default="upsert")
+    rows = serializers.ListField(child=AnyObject(), min_length=1, max_length=MOST_ROWS)
+
+
 class LeadFilters(django_filters.FilterSet):
     status = filters.KeyFilter(LeadStatus)
     type = filters.KeyFilter(LeadType, field_name="lead_type")
@@ -247,24 +276,19 @@ class LeadViewSet(CompanyViewSet):
             ),
         }
     )
-    @transaction.atomic
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        changes = self.changes()
-        known = self._known(changes)
-        if known is not None:
-            if (
-                known.external_id
-            ):  # known by the id of a lead that was merged into it, perhaps: it keeps its own
-                changes["external_id"] = known.external_id
-            return self._update(known, changes)
-        try:
-            return self._create(changes)
-        except DjangoValidationError as error:
-            # Another request may have added the same person a moment ago.
-            known = self._known(changes) if "external_id" in getattr(error, "error_dict", {}) else None
-            if known is None:
-                raise
-            return self._update(known, changes)
+        changes, writer = self.changes(), self._writer()
+        lead, is_new = writer.upsert(changes, writer.known(changes.get("external_id")))
+        return self.tagged(as_written(lead, changes), 201) if is_new else self.shown(lead)
+
+    @extend_schema(request=BulkSerializer, responses=BulkResultSerializer)
+    @action(detail=False, methods=["post"], filter_backends=[], pagination_class=None)
+    def bulk(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Add and change up to 1,000 leads. Each row is done or refused by itself, and has a result in its place."""
+        wanted = self.body(BulkSerializer)
+        reader = LeadRowSerializer(context={**self.get_serializer_context(), MEMORY: {}})
+        results = lead_rows.write_rows(self, reader, self._writer(), wanted["rows"], wanted["mode"])
+        return Response(lead_rows.summary(results))
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         lead, changes = self.get_object(), self.changes()
@@ -272,7 +296,7 @@ class LeadViewSet(CompanyViewSet):
             raise ValidationError(
                 {"occurred_at": "This is said once, when the lead is added."}, code="read_only"
             )
-        return self._update(lead, changes)
+        return self.shown(self._writer().update(lead, changes))
 
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return self.update(request, *args, **kwargs)
@@ -325,33 +349,5 @@ class LeadViewSet(CompanyViewSet):
         self.check_own(changes)
         return changes
 
-    def _known(self, changes: dict[str, Any]) -> Lead | None:
-        external_id = changes.get("external_id")
-        if not external_id:
-            return None
-        known = Q(external_id=external_id) | Q(merged_from__external_id=external_id)
-        return self.principal.leads().filter(known).first()
-
-    def _create(self, changes: dict[str, Any]) -> Response:
-        _check_identity(changes)
-        occurred_at = changes.pop("occurred_at", None)
-        if self.principal.user is not None:
-            changes.setdefault("owner", self.principal.user)
-        lead = actions.create_lead(
-            self.principal.company, cast("LeadChanges", changes), self.actor, occurred_at=occurred_at
-        )
-        return self.shown(lead, status=201)
-
-    def _update(self, lead: Lead, changes: dict[str, Any]) -> Response:
-        changes.pop("occurred_at", None)
-        return self.shown(actions.update_lead(lead, cast("LeadChanges", changes), self.actor))
-
-
-def _check_identity(changes: dict[str, Any]) -> None:
-    """Somebody must be recognisable: by a name, an address or your own id."""
-    attribution = changes.get("attribution", {})
-    if any(changes.get(field) for field in _KNOWN_BY) or attribution.get("lead_gen_response"):
-        return
-    raise ValidationError(
-        {"last_name": [ErrorDetail("Give at least a name or an e-mail address.", "required")]}
-    )
+    def _writer(self) -> LeadWriter:
+        return LeadWriter(self.principal, self.actor)

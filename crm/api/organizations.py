@@ -58,7 +58,7 @@ class OrganizationViewSet(CompanyViewSet):
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         changes = cast("OrganizationChanges", self.changes())
         firm = actions.create_organization(self.principal.company, changes)
-        return Response(self.get_serializer(firm).data, status=201)
+        return self.tagged(firm, 201)
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         firm = (

@@ -37,17 +37,46 @@ _IDEMPOTENCY_KEY = {
 }
 
 
+_IF_MATCH = {
+    "name": "If-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "maxLength": 1000},
+    "description": "The ETag of the record as you know it: if it has changed since, nothing is done (412).",
+}
+_ETAG = {"ETag": {"schema": {"type": "string"}, "description": "The version of the record, for If-Match."}}
+
+
 class AutoSchema(SpectacularSchema):
     """Says of every operation which refusals it can answer, and that they all look the same."""
 
     def _get_parameters(self) -> list[dict[str, Any]]:
         parameters: list[dict[str, Any]] = super()._get_parameters()
-        return [*parameters, _IDEMPOTENCY_KEY] if self.method == "POST" else parameters
+        if self.method == "POST":
+            parameters = [*parameters, _IDEMPOTENCY_KEY]
+        return [*parameters, _IF_MATCH] if self._is_conditional else parameters
+
+    @property
+    def _is_conditional(self) -> bool:
+        """Whether the operation is about one record that has an ETag, and changes it."""
+        is_one = "{" in self.path or self.path.endswith("/company/")
+        is_change = self.method not in SAFE_METHODS
+        return bool(is_one and is_change and getattr(self.view, "has_etags", False))
+
+    @property
+    def _shows_version(self) -> bool:
+        """Whether the answer has an ETag."""
+        name = getattr(self.view, "action", None)
+        is_record = name in (None, "retrieve", "create", "update", "partial_update")
+        return bool(is_record and getattr(self.view, "has_etags", False))
 
     def _get_response_bodies(self, direction: Direction = "response") -> dict[str, Any]:
         responses: dict[str, Any] = super()._get_response_bodies(direction)
         if direction != "response":
             return responses
+        for status in ("200", "201"):
+            if status in responses and self._shows_version:
+                responses[status]["headers"] = _ETAG
         for status, words in self._refusals().items():
             response = self._get_response_for_code(ErrorsSerializer, status)  # type: ignore[no-untyped-call]
             response["description"] = words
@@ -70,10 +99,13 @@ class AutoSchema(SpectacularSchema):
         if self.method not in SAFE_METHODS:
             refusals |= {
                 "409": "It contradicts the state of the record, or the Idempotency-Key was used for another request.",
+                "408": "The body did not arrive in time.",
                 "411": "The Content-Length is missing.",
                 "413": "The body is larger than 1 MiB.",
                 "415": "The body is not application/json.",
             }
+        if self._is_conditional:
+            refusals["412"] = "The record is not the version that If-Match names."
         return dict(sorted(refusals.items()))
 
 

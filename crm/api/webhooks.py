@@ -116,7 +116,7 @@ class WebhookViewSet(CompanyViewSet):
     orderings = {"created_at": F("created_at")}
     write_scope = "admin"
     read_ability = write_ability = delete_ability = Ability.MANAGE
-    shown_once = frozenset({"secret"})
+    told_once = frozenset({"secret"})
 
     def records(self) -> QuerySet[Webhook]:
         return Webhook.objects.all()

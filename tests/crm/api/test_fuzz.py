@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks
@@ -33,6 +35,12 @@ LOOKED_AT = [
     checks.response_headers_conformance,
     checks.negative_data_rejection,
 ]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(settings: Any, tmp_path: Path) -> None:
+    """Where files go that are to be imported."""
+    settings.DATA_DIR = tmp_path
 
 
 @pytest.fixture
@@ -77,7 +85,7 @@ def test_every_answer_is_as_described(
 
 
 def _fuzz(operation: Any, mode: GenerationMode, headers: dict[str, str], path: dict[str, str] | None) -> None:
-    @settings(
+    @hypothesis_settings(
         max_examples=EXAMPLES,
         derandomize=True,
         deadline=None,

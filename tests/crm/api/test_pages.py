@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -92,3 +95,42 @@ def test_deals_without_an_amount_have_their_place(api: Api, company: Company) ->
     assert [row["amount"] for page in pages for row in page] == ["20.00", "3.50", "3.50", None, None]
     pages = walk(api, "deals/?limit=2&ordering=expected_close")
     assert sorted(row["id"] for page in pages for row in page) == sorted(str(deal.pk) for deal in deals)
+
+
+@pytest.mark.parametrize("noun", ["leads", "deals", "tasks", "organizations", "notes"])
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_there_all_the_time_is_walked_once_while_others_write(
+    api: Api, company: Company, noun: str, seed: int
+) -> None:
+    chance = random.Random(f"{noun} {seed}")
+    lead = str(LeadFactory(company=company).pk)
+    bodies: dict[str, Callable[[int], dict[str, Any]]] = {
+        "leads": lambda number: {"first_name": f"Lead {number}"},
+        "deals": lambda number: {"title": f"Deal {number}"},
+        "tasks": lambda number: {"title": f"Task {number}"},
+        "organizations": lambda number: {"name": f"Firm {number}"},
+        "notes": lambda number: {"text": f"Note {number}", "lead": lead},
+    }
+    numbers = count()
+
+    def add() -> str:
+        made = api.post(f"{noun}/", bodies[noun](next(numbers)))
+        assert made.status_code == 201, made.content
+        return str(made.json()["id"])
+
+    alive = {add() for _ in range(20)}
+    stayed, seen, url = set(alive), [], f"{noun}/?limit={chance.randint(2, 4)}"
+    while url:
+        page = api.get(url).json()
+        seen += [row["id"] for row in page["results"]]
+        url = page["next"]
+        for _ in range(chance.randint(0, 3)):
+            if noun != "organizations" and chance.random() < 0.5:
+                gone = chance.choice(sorted(alive))
+                assert api.delete(f"{noun}/{gone}/").status_code == 204
+                alive.remove(gone)
+                stayed.discard(gone)
+            else:
+                alive.add(add())
+    assert len(seen) == len(set(seen))
+    assert stayed - set(seen) == set()

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from jsonschema import Draft202012Validator
 
 from crm.api.urls import urlpatterns
+from tests.crm.api.caller import Api
 
 pytestmark = pytest.mark.django_db
 
@@ -54,11 +56,12 @@ def test_every_operation_says_how_it_refuses(schema: dict[str, Any]) -> None:
         described = set(operation["responses"])
         wanted = {"400", "401", "403", "406", "429", "503"}
         wanted |= {"404"} if "{" in path else set()
-        wanted |= {"409", "411", "413", "415"} if method != "get" else set()
+        wanted |= {"408", "409", "411", "413", "415"} if method != "get" else set()
         assert wanted <= described, f"{method} {path}"
         assert "Retry-After" in operation["responses"]["429"]["headers"]
         names = {parameter["name"] for parameter in operation.get("parameters", [])}
         assert ("Idempotency-Key" in names) == (method == "post"), f"{method} {path}"
+        assert ("If-Match" in names) == ("412" in described), f"{method} {path}"
 
 
 def test_refusals_have_one_shape(schema: dict[str, Any]) -> None:
@@ -83,3 +86,39 @@ def test_the_page_has_no_inline_script_or_style(db: None) -> None:
     script = Client().get(re.findall(r'src="(/api/v1/docs/[^"]+)"', html)[0].replace("&amp;", "&"))
     assert script.headers["Content-Type"].startswith("application/javascript")
     assert b"/api/v1/schema/" in script.content
+
+
+def test_every_operation_has_examples_that_fit(schema: dict[str, Any]) -> None:
+    for path, method, operation in operations(schema):
+        bodies = [body for status, body in operation["responses"].items() if status < "400"]
+        bodies += [operation["requestBody"]] if "requestBody" in operation else []
+        for body in bodies:
+            for media_type, content in body.get("content", {}).items():
+                if media_type not in ("application/json", "multipart/form-data"):
+                    continue
+                assert "example" in content, f"{method} {path}"
+                wanted = {**content["schema"], "components": schema["components"]}
+                wrong = [
+                    f"{method} {path} {error.json_path}: {error.message}"
+                    for error in Draft202012Validator(wanted).iter_errors(content["example"])
+                ]
+                assert wrong == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/leads/",
+        "/leads/bulk/",
+        "/organizations/",
+        "/invitations/",
+        "/views/",
+        "/custom-fields/",
+        "/capi/rules/",
+    ],
+)
+def test_an_example_can_be_sent(schema: dict[str, Any], api: Api, path: str) -> None:
+    operation = schema["paths"][f"/api/v1{path}"]["post"]
+    example = operation["requestBody"]["content"]["application/json"]["example"]
+    answer = api.post(path.removeprefix("/"), example)
+    assert answer.status_code in (200, 201), answer.content

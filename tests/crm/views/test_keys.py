@@ -27,7 +27,7 @@ def status_with(secret: str) -> int:
     return Client().get("/api/v1/leads/", headers={"Authorization": f"Bearer {secret}"}).status_code
 
 
-def test_a_key_is_made_shown_once_and_works(alice: Browser) -> None:
+def test_a_key_is_made_told_once_and_works(alice: Browser) -> None:
     made = alice.post("settings_keys", **SHOP)
     assert made.status_code == 200
     assert made.headers["Cache-Control"] == "no-store"

@@ -42,7 +42,7 @@ def test_those_who_do_not_manage_see_no_settings(bob: Browser, manager: User, br
     assert not Invitation.objects.exists()
 
 
-def test_without_mail_the_link_is_shown_once(alice: Browser) -> None:
+def test_without_mail_the_link_is_told_once(alice: Browser) -> None:
     answer = alice.post("settings_team", **GUEST)
     link = link_in(answer)
     assert LINK.search(alice.seen("settings_team")) is None
