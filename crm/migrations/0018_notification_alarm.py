@@ -6,13 +6,13 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0014_imports'),
+        ('crm', '0017_webhooks'),
     ]
 
     operations = [
         migrations.AlterField(
             model_name='notification',
             name='kind',
-            field=models.CharField(choices=[('assigned', 'A task is yours'), ('lead', 'A lead is yours'), ('mentioned', 'You were mentioned'), ('due', 'A task is due'), ('follow_up', 'A lead waits'), ('finished', 'Something is finished'), ('alarm', 'Something is wrong')], max_length=10),
+            field=models.CharField(choices=[('assigned', 'A task is yours'), ('lead', 'A lead is yours'), ('mentioned', 'You were mentioned'), ('due', 'A task is due'), ('follow_up', 'A lead waits'), ('finished', 'Something is finished'), ('stopped', 'Something has stopped'), ('alarm', 'Something is wrong')], max_length=10),
         ),
     ]

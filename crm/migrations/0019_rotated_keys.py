@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0014_imports'),
+        ('crm', '0018_notification_alarm'),
     ]
 
     operations = [
