@@ -59,6 +59,7 @@ ACTIONS: dict[str, str] = {
     "automation_changed": "Changed an automation",
     "feed_made": "Made an address for their calendar",
     "feed_ended": "Ended the address of their calendar",
+    "web_form_changed": "Changed a web form",
     "key_made": "Made an API key",
     "key_rotated": "Gave an API key another secret",
     "key_revoked": "Revoked an API key",

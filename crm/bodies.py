@@ -15,6 +15,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonRespons
 _FILES_OF_A_RECORD = re.compile(r"/(?:leads|deals|organizations)/[0-9a-f-]{36}/files/", re.ASCII)
 UPLOADS = ("/imports/upload/", "/api/v1/imports/")
 _AROUND_A_FILE = 64 * 1024
+# What web sites post, and anybody may.
+CAPTURE = "/capture/"
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -25,6 +27,8 @@ def most_bytes(request: HttpRequest) -> int:
         return int(settings.MAX_IMPORT_BYTES) + _AROUND_A_FILE
     if takes_file(request):
         return int(settings.MAX_FILE_BYTES) + _AROUND_A_FILE
+    if request.path.startswith(CAPTURE):
+        return int(settings.MAX_CAPTURE_BYTES)
     return int(settings.MAX_BODY_BYTES)
 
 

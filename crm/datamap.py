@@ -104,7 +104,7 @@ register(
         person=(
             "first_name last_name title country_code source external_id custom consent consent_source "
             "consent_text_version li_fat_id utm_source utm_medium utm_campaign utm_term utm_content referrer "
-            "landing_page browser_event_id lead_gen_response"
+            "landing_page first_touch browser_event_id lead_gen_response"
         ),
         plain="origin",
         rows=lambda lead: Q(pk=lead.pk) | Q(merged_into=lead),
@@ -276,6 +276,18 @@ register(
         "Each request to those systems, with how the answer began",
         person="message answer",
         rows=lambda lead: Q(delivery__lead=lead) | Q(delivery__lead__merged_into=lead),
+    ),
+    Table(
+        "crm.WebForm",
+        "Web forms that leads come by",
+        plain=("name allowed_origins redirects source conversion_id fields language title logo_text accent"),
+    ),
+    Table("crm.ConsentText", "What visitors were asked to agree to, each version", plain="text"),
+    Table("crm.WebsiteTest", "Trials of a web site with a click id that is made up", plain="url click_id"),
+    Table(
+        "crm.Submission",
+        "What became of something sent by a web form; kept for 30 days, its keyed hash for one",
+        plain="outcome reason fingerprint",
     ),
     Table("crm.User", "Who signs in", staff="email first_name last_name", secret="password"),  # noqa: S106
     Table("crm.Membership", "Who works for which company", plain="role"),

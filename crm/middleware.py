@@ -11,8 +11,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from crm.access import Principal, is_operator
 from crm.addresses import client_address
-from crm.api.keys import principal_of_key
-from crm.bodies import most_bytes
+from crm.api.keys import principal_of_capture, principal_of_key
+from crm.bodies import CAPTURE, most_bytes
 from crm.tenancy import company_scope, every_company
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -27,7 +27,7 @@ def limit_body(get_response: GetResponse) -> GetResponse:
         if request.META.get("HTTP_TRANSFER_ENCODING") or not length.isdigit():
             return _refused(request, 411, "length_required", "Send a Content-Length.")
         if int(length) > most:
-            return _refused(request, 413, "too_large", f"The body is larger than {most // 2**20} MiB.")
+            return _refused(request, 413, "too_large", f"The body is larger than {_size(most)}.")
         return get_response(request)
 
     return middleware
@@ -36,8 +36,9 @@ def limit_body(get_response: GetResponse) -> GetResponse:
 def open_company_scope(get_response: GetResponse) -> GetResponse:
     """Set `request.principal` and run the request in the scope of its company.
 
-    An API key decides for /api/ where one is sent, else the session. The operator sees all companies in the admin
-    panel, and only there. Without a principal no scope is open, and every tenant query raises.
+    An API key decides for /api/ where one is sent, and the key in the address for /capture/; else the session. The
+    operator sees all companies in the admin panel, and only there. Without a principal no scope is open, and every
+    tenant query raises.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -55,7 +56,13 @@ def open_company_scope(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
+def _size(number: int) -> str:
+    return f"{number // 2**20} MiB" if number >= 2**20 else f"{number // 2**10} KiB"
+
+
 def _principal(request: HttpRequest) -> Principal | None:
+    if request.path.startswith(CAPTURE):
+        return principal_of_capture(request.path)
     if request.path.startswith("/api/") and request.headers.get("Authorization"):
         principal = principal_of_key(request.headers["Authorization"])
     else:
@@ -70,7 +77,7 @@ def _busy(request: HttpRequest) -> HttpResponse:
 
 
 def _refused(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
-    if request.path.startswith("/api/"):
+    if request.path.startswith(("/api/", CAPTURE)):
         error = {"code": code, "detail": detail, "attr": None}
         kind = "client_error" if status < 500 else "server_error"
         return JsonResponse({"type": kind, "errors": [error]}, status=status)

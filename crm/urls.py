@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.urls import path
 
 from crm.views.bulk import bulk_run, bulk_run_stop, bulk_run_undo, deals_bulk, leads_bulk
+from crm.views.capture import capture, capture_script, capture_touch, capture_track
+from crm.views.capture_form import capture_embed, capture_form, capture_theme
 from crm.views.company import switch_company
 from crm.views.deal import (
     deal_archive,
@@ -88,6 +90,13 @@ from crm.views.settings.team import (
     member_role,
     team,
 )
+from crm.views.settings.web_forms import (
+    web_form,
+    web_form_add,
+    web_form_end,
+    web_form_try,
+    web_forms,
+)
 from crm.views.settings.webhooks import (
     webhook,
     webhook_delete,
@@ -143,6 +152,13 @@ urlpatterns = [
     path("settings/you/digest/", set_digest, name="settings_digest"),
     path("settings/you/calendar/", feed_make, name="settings_feed"),
     path("settings/you/calendar/end/", feed_end, name="settings_feed_end"),
+    path("capture/<str:key>.js", capture_script, name="capture_script"),
+    path("capture/<str:key>/", capture, name="capture"),
+    path("capture/<str:key>/touch/", capture_touch, name="capture_touch"),
+    path("capture/<str:key>/track/", capture_track, name="capture_track"),
+    path("capture/<str:key>/form/", capture_form, name="capture_form"),
+    path("capture/<str:key>/embed/", capture_embed, name="capture_embed"),
+    path("capture/<str:key>/theme.css", capture_theme, name="capture_theme"),
     path("calendar/<str:token>.ics", calendar_feed, name="calendar_feed"),
     path("notifications/", notifications, name="notifications"),
     path("notifications/read/", notifications_read, name="notifications_read"),
@@ -160,6 +176,11 @@ urlpatterns = [
     path("settings/automations/rules/<uuid:pk>/", automation_rule, name="settings_automation_rule"),
     path("settings/automations/stages/", automation_stage_add, name="settings_automation_stage_add"),
     path("settings/automations/stages/<uuid:pk>/", automation_stage, name="settings_automation_stage"),
+    path("settings/forms/", web_forms, name="settings_forms"),
+    path("settings/forms/new/", web_form_add, name="settings_forms_add"),
+    path("settings/forms/<uuid:pk>/", web_form, name="settings_form"),
+    path("settings/forms/<uuid:pk>/end/", web_form_end, name="settings_form_end"),
+    path("settings/forms/<uuid:pk>/try/", web_form_try, name="settings_form_try"),
     path("settings/privacy/", privacy, name="settings_privacy"),
     path("settings/privacy/retention/", privacy_retention, name="settings_privacy_retention"),
     path("settings/statuses/", words, {"kind": STATUSES}, name="settings_statuses"),

@@ -221,6 +221,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 MAX_BODY_BYTES = 1024 * 1024
+MAX_CAPTURE_BYTES = 64 * 1024
 BODY_SECONDS = 20
 # A file to be imported; nothing else may be as large, and it is never held in memory.
 MAX_IMPORT_BYTES = 100 * 1024 * 1024
@@ -266,6 +267,9 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = _mail.sender
 
 API_RATE = env.number("API_RATE", 6000)
 API_BURST = env.number("API_BURST", 1000)
+# What web sites post: a minute's worth for each key, and for each address that posts with it.
+CAPTURE_RATE = env.number("CAPTURE_RATE", 600)
+CAPTURE_IP_RATE = env.number("CAPTURE_IP_RATE", 60)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "crm.api.authentication.KeyAuthentication",

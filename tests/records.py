@@ -6,7 +6,7 @@ from io import BytesIO
 from typing import Any
 
 from capi.models import Connection, ConversionEvent
-from crm.actions import attachments, automations, invitations, people, tasks, timeline, webhooks
+from crm.actions import attachments, automations, invitations, people, tasks, timeline, web_forms, webhooks
 from crm.actions.tasks import Step
 from crm.actor import SYSTEM
 from crm.models import (
@@ -97,6 +97,7 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
                 is_shared=True,
                 is_pinned=True,
             ),
+            "webform": web_forms.make_form(company, f"{CANARY} form", SYSTEM),
             "bulkrun": _bulk_run(company, owner or Membership.objects.order_by("pk")[0].user),
             **_webhook(company),
         }

@@ -170,6 +170,20 @@ def measured(company: Company, owner: User) -> Matrix:
                     break  # who may everything is told that there is no such method, so nobody is told more
             if row and "method" not in row.values():
                 matrix[f"{method.upper()} /{route.pattern}"] = row
+    return matrix | _by_key_in_address(callers)
+
+
+def _by_key_in_address(callers: Callers) -> Matrix:
+    """What web sites use: the key stands in the address, and no session counts."""
+    matrix = {}
+    for pattern, name in routes():
+        for method in ("get", "post") if name.startswith("capture") else ():
+            row = {}
+            for who in KEYS:
+                path = "/" + pattern.replace("<str:key>", callers.headers[who].removeprefix("Bearer "))
+                row[who] = callers.ask("anonymous", method, path, {}, is_api=False)
+            if "method" not in row.values():
+                matrix[f"{method.upper()} /{pattern}"] = row
     return matrix
 
 
@@ -218,13 +232,20 @@ def _sorted_by(about: str) -> tuple[str, int]:
 def as_document(matrix: Matrix) -> str:
     """The snapshot as tables, for people."""
     areas = {
-        "Pages": [about for about in matrix if " /api/" not in about and " /admin/" not in about],
+        "Pages": [
+            about
+            for about in matrix
+            if not any(part in about for part in (" /api/", " /admin/", " /capture/"))
+        ],
         "REST API": [about for about in matrix if " /api/" in about],
+        "Web sites, by the key in the address": [about for about in matrix if " /capture/" in about],
         "Admin panel": [about for about in matrix if " /admin/" in about],
     }
     parts = [HEAD, *(f"| {word} | {meaning} |\n" for word, meaning in WORDS.items()), NOTES]
     for title, abouts in areas.items():
         columns = PEOPLE if title != "REST API" else (*PEOPLE, *KEYS)
+        if title.startswith("Web sites"):
+            columns = KEYS
         if title == "Admin panel":
             columns = tuple(who for who in PEOPLE if who != "agent, not theirs")
         parts.append(f"\n## {title}\n\n| Request | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}\n")
@@ -236,7 +257,12 @@ def as_document(matrix: Matrix) -> str:
 
 def readable(about: str) -> str:
     """An address as people write it: `/leads/{id}/`."""
-    return ID.sub("{id}", about).replace("|", "\\|").replace("^.*$", "…").replace(".*", "…")
+    return (
+        ID.sub("{id}", about.replace("<str:key>", "{key}"))
+        .replace("|", "\\|")
+        .replace("^.*$", "…")
+        .replace(".*", "…")
+    )
 
 
 HEAD = """# Who may do what
@@ -303,5 +329,5 @@ def test_who_may_less_is_nowhere_let_in_where_who_may_more_is_not() -> None:
     known: Matrix = json.loads(SNAPSHOT.read_text())
     ladder = ("agent", "manager", "admin", "owner")
     for about, row in known.items():
-        lets_in = [row[role] == "yes" for role in ladder]
+        lets_in = [row[role] == "yes" for role in ladder if role in row]
         assert lets_in == sorted(lets_in), about

@@ -76,6 +76,7 @@ NOUNS: dict[str, str] = {
     "settings_webhook_message": "webhookdelivery",
     "api-webhook-": "webhook",
     "api-webhook-delivery-": "webhookdelivery",
+    "settings_form": "webform",
 }
 # Routes without an id. They show only what is the caller's own.
 WITHOUT_ID = {
@@ -129,6 +130,8 @@ WITHOUT_ID = {
     "settings_automation_spam",
     "settings_automation_stage_add",
     "settings_feed",
+    "settings_forms",
+    "settings_forms_add",
     "settings_feed_end",
     "sandbox",
     "styleguide",
@@ -215,8 +218,20 @@ WITHOUT_ID = {
     "account_reset_password_from_key_done",
     "account_reset_password_done",
 }
-# Keys that were mailed to a person, not ids of records.
-BY_KEY = {"account_confirm_email", "account_reset_password_from_key", "calendar_feed", "invitation"}
+# Keys that were mailed to a person or stand in a web site, not ids of records.
+BY_KEY = {
+    "account_confirm_email",
+    "account_reset_password_from_key",
+    "calendar_feed",
+    "capture",
+    "capture_embed",
+    "capture_form",
+    "capture_script",
+    "capture_theme",
+    "capture_touch",
+    "capture_track",
+    "invitation",
+}
 # They take the id of something that is a person's own and no company's; tests/crm/signing_in has their cases.
 OF_A_PERSON = {
     "settings_session_end",

@@ -16,6 +16,7 @@ from crm import audit, cleaning, signals
 from crm.actions import automations, bulk, custom, notifications, organizations, timeline
 from crm.actions.owners import check_owner, default_owner
 from crm.actor import Actor
+from crm.attribution import FIELDS
 from crm.models import (
     Company,
     Consent,
@@ -71,6 +72,7 @@ class Attribution(TypedDict, total=False):
     utm_content: str
     referrer: str
     landing_page: str
+    first_touch: Mapping[str, str]
     event_id: str
     lead_gen_response: str
 
@@ -347,6 +349,14 @@ def _set_plain_fields(lead: Lead, changes: LeadChanges) -> None:
 
 
 def _set_attribution(lead: Lead, attribution: Attribution) -> None:
+    """Set what is named. The first touch is said once: by who knows it, else it is what was known first."""
+    if not attribution:
+        return
+    known = {name: str(getattr(lead, name)) for name in FIELDS if getattr(lead, name)}
+    if known and not lead.first_touch:
+        lead.first_touch = {"at": (lead.li_fat_id_captured_at or lead.occurred_at).isoformat(), **known}
+    if not lead.first_touch and attribution.get("first_touch"):
+        lead.first_touch = dict(attribution["first_touch"])
     for field in _ATTRIBUTION_FIELDS:
         if field in attribution:
             setattr(lead, field, attribution[field])  # type: ignore[literal-required]

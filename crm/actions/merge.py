@@ -74,6 +74,7 @@ CHOICES: Final = (
             "utm_content",
             "referrer",
             "landing_page",
+            "first_touch",
         ),
     ),
 )

@@ -95,12 +95,16 @@ def create_api_key(
     user: User | None = None,
     expires_at: datetime | None = None,
     actor: Actor = SYSTEM,
+    seed: bytes | None = None,
 ) -> NewKey:
-    """A key with some of the scopes read, write, capture, admin. Only its SHA-256 is kept."""
+    """A key with some of the scopes read, write, capture, admin. Only its SHA-256 is kept.
+
+    `seed` are 32 secret bytes that it is made from, where it must be possible to make it again.
+    """
     unknown = sorted(set(scopes) - set(API_SCOPES))
     if unknown or not scopes:
         raise ValidationError({"scopes": f"Choose from {', '.join(API_SCOPES)}."})
-    secret = new_secret()
+    secret = secret_from(seed) if seed else new_secret()
     with company_scope(company):
         row = ApiKey(
             company=company,
@@ -149,6 +153,15 @@ def new_secret() -> str:
     """`lm_`, 30 random base62 characters (178 bits), 6 of CRC-32: a typo is seen without asking the database."""
     body = "".join(secrets.choice(_ALPHABET) for _ in range(30))
     return f"lm_{body}{_checksum(body)}"
+
+
+def secret_from(seed: bytes) -> str:
+    """The key of these bytes, the same each time."""
+    number, letters = int.from_bytes(seed), ""
+    for _ in range(30):
+        number, digit = divmod(number, 62)
+        letters += _ALPHABET[digit]
+    return f"lm_{letters}{_checksum(letters)}"
 
 
 def looks_like_key(secret: str) -> bool:

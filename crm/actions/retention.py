@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from crm import audit, signals
-from crm.actions import attachments, erase, imports, merge, webhooks
+from crm.actions import attachments, capture, erase, imports, merge, webhooks
 from crm.actor import SYSTEM, Actor
 from crm.models import Company, IdempotencyRecord, Lead, Merge, Retention
 from crm.tenancy import company_scope
@@ -31,6 +31,7 @@ class Outlived:
     answers: int = 0
     merges: int = 0
     files: int = 0
+    submissions: int = 0
 
     def __add__(self, other: Outlived) -> Outlived:
         return Outlived(
@@ -39,11 +40,14 @@ class Outlived:
             self.answers + other.answers,
             self.merges + other.merges,
             self.files + other.files,
+            self.submissions + other.submissions,
         )
 
     @property
     def is_something(self) -> bool:
-        return bool(self.leads or self.conversions or self.answers or self.merges or self.files)
+        return bool(
+            self.leads or self.conversions or self.answers or self.merges or self.files or self.submissions
+        )
 
 
 def retention_of(company: Company) -> Retention:
@@ -92,6 +96,7 @@ def apply_retention(company: Company, *, dry_run: bool = False, now: datetime | 
             _merges(company, now, dry_run=dry_run),
             imports.forget_files(company, now, dry_run=dry_run)
             + attachments.sweep(company, now, dry_run=dry_run),
+            capture.forget_old(now, dry_run=dry_run),
         )
         if found.is_something and not dry_run:
             changes: dict[str, tuple[object, object]] = {
@@ -100,6 +105,7 @@ def apply_retention(company: Company, *, dry_run: bool = False, now: datetime | 
                 "answers": (0, found.answers),
                 "merges": (0, found.merges),
                 "files": (0, found.files),
+                "submissions": (0, found.submissions),
             }
             with transaction.atomic():
                 audit.record(SYSTEM, "retention_run", company=company, changes=changes)

@@ -1,6 +1,8 @@
-"""From an Authorization header to the principal it stands for."""
+"""From the key that a request brings to the principal it stands for."""
 
 from __future__ import annotations
+
+import re
 
 from django.utils import timezone
 
@@ -15,7 +17,21 @@ def principal_of_key(header: str) -> Principal | None:
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != "bearer" or not people.looks_like_key(secret.strip()):
         return None
-    now, digest = timezone.now(), people.digest(secret.strip())
+    return _principal_of(secret.strip())
+
+
+def principal_of_capture(path: str) -> Principal | None:
+    """The principal of `/capture/lm_…/`; None unless it is a live key that captures.
+
+    The key stands in the source of web pages for everybody to read: it opens these addresses, and nothing else.
+    """
+    secret = re.split(r"[/.]", path.removeprefix("/capture/"), maxsplit=1)[0]
+    principal = _principal_of(secret) if people.looks_like_key(secret) else None
+    return principal if principal and principal.has_scope("capture") else None
+
+
+def _principal_of(secret: str) -> Principal | None:
+    now, digest = timezone.now(), people.digest(secret)
     with every_company():
         # With what nearly every lead that is added asks of its company.
         live = ApiKey.objects.live(now).select_related("company__default_status", "company__fallback_owner")

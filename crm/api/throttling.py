@@ -49,9 +49,7 @@ class KeyThrottle(BaseThrottle):
         principal = principal_of(request)
         if principal is None or settings.API_RATE <= 0:
             return True
-        self._wait = _buckets(settings.REDIS_URL).take(
-            bucket_of(principal), settings.API_RATE / 60, settings.API_BURST
-        )
+        self._wait = buckets().take(bucket_of(principal), settings.API_RATE / 60, settings.API_BURST)
         return self._wait <= 0
 
     def wait(self) -> float:
@@ -77,6 +75,11 @@ class Buckets:
                 "The API has no rate limit for now: the broker does not answer (%s).", type(error).__name__
             )
             return 0.0
+
+
+def buckets() -> Buckets:
+    """The buckets in our broker."""
+    return _buckets(settings.REDIS_URL)
 
 
 @lru_cache

@@ -6,6 +6,7 @@ from crm.models.attachment import Attachment
 from crm.models.audit import AuditEntry
 from crm.models.automation import AssignmentPerson, AssignmentRule, AutomationEntry, Automations, StageTask
 from crm.models.bulk import BulkRow, BulkRun, BulkState, BulkVerb, RowOutcome
+from crm.models.capture import ConsentText, Submission, SubmissionOutcome, WebForm, WebsiteTest
 from crm.models.company import Company, ConsentPolicy
 from crm.models.customfield import (
     CustomEntity,
@@ -66,6 +67,7 @@ __all__ = [
     "Company",
     "Consent",
     "ConsentPolicy",
+    "ConsentText",
     "CustomEntity",
     "CustomField",
     "CustomKind",
@@ -113,17 +115,21 @@ __all__ = [
     "StageTask",
     "StatusCategory",
     "SubTask",
+    "Submission",
+    "SubmissionOutcome",
     "Tag",
     "Task",
     "TaskAssignee",
     "TaskQuerySet",
     "Tombstone",
     "User",
+    "WebForm",
     "Webhook",
     "WebhookAttempt",
     "WebhookDelivery",
     "WebhookDeliveryQuerySet",
     "WebhookEvent",
     "WebhookStatus",
+    "WebsiteTest",
     "custom_fields_of",
 ]

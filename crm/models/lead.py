@@ -150,6 +150,11 @@ class Lead(TenantModel):
     utm_content = models.CharField(max_length=200, blank=True)
     referrer = models.CharField(max_length=2000, blank=True)
     landing_page = models.CharField(max_length=2000, blank=True)
+    first_touch = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="How they came the first time: its time as `at`, and the fields above, which are the last time's.",
+    )
     browser_event_id = models.CharField(max_length=64, blank=True)
     lead_gen_response = models.CharField(max_length=120, blank=True)
 

@@ -273,6 +273,7 @@ TESTED_IN: dict[str, str] = {
     "deal_archived": "tests/crm/actions/test_bulk.py",
     "deal_restored": "tests/crm/actions/test_bulk.py",
     "automation_changed": "tests/crm/views/test_automations.py",
+    "web_form_changed": "tests/crm/views/test_web_forms.py",
     "feed_made": "tests/crm/views/test_notifications.py",
     "feed_ended": "tests/crm/views/test_notifications.py",
     "backup_made": "tests/leadmachine/test_backup.py",

@@ -17,6 +17,7 @@ from capi.models import Alarm, Attempt, ConversionEvent, Delivery
 from crm import walls
 from crm.models import (
     Activity,
+    ApiKey,
     AssignmentPerson,
     AssignmentRule,
     Attachment,
@@ -24,6 +25,7 @@ from crm.models import (
     BulkRow,
     BulkRun,
     Company,
+    ConsentText,
     Deal,
     DealPerson,
     Import,
@@ -39,14 +41,17 @@ from crm.models import (
     Organization,
     Pipeline,
     StageTask,
+    Submission,
     SubTask,
     Tag,
     Task,
     TaskAssignee,
     User,
+    WebForm,
     Webhook,
     WebhookAttempt,
     WebhookDelivery,
+    WebsiteTest,
 )
 from crm.models.erasure import Erasure, Tombstone
 from crm.tenancy import company_scope, every_company
@@ -79,6 +84,7 @@ def _rows_of(company: Company) -> dict[str, Any]:
         LeadWebsite.objects.create(company=company, lead=lead, url="https://customer.test/")
         DealPerson.objects.create(company=company, deal=deal, lead=lead)
         _add_work(company, lead, deal, UserFactory(company=company))
+        _add_web_form(company)
         double = LeadFactory(company=company, email="")  # one address in the first place each
         Merge.objects.create(company=company, survivor=lead, loser=double, at=lead.created_at)
         for record in ({"lead": lead}, {"deal": deal}, {"organization": lead.organization}):
@@ -93,6 +99,16 @@ def _rows_of(company: Company) -> dict[str, Any]:
             for model in apps.get_models()
             if walls._company_column(model) == "company_id"
         } | {walls.COMPANY: company}
+
+
+def _add_web_form(company: Company) -> None:
+    """A key, the form that it is for, and what came by it."""
+    key = ApiKey.objects.create(company=company, name="Contact", digest=company.pk.hex, scopes=["capture"])
+    lead_type = LeadType.objects.first()
+    form = WebForm.objects.create(company=company, key=key, name="Contact", lead_type=lead_type)
+    ConsentText.objects.create(company=company, form=form, version=1, text="I agree.")
+    Submission.objects.create(company=company, key=key, outcome="created")
+    WebsiteTest.objects.create(company=company, form=form, url="https://acme.test/", click_id="test")
 
 
 def _add_work(company: Company, lead: Lead, deal: Deal, user: User) -> None:

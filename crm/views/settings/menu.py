@@ -53,6 +53,7 @@ MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
     (
         "Connect",
         (
+            Entry("Web forms", "settings_forms", "inbox-arrow-down", Ability.MANAGE),
             Entry("API keys", "settings_keys", "key", Ability.MANAGE),
             Entry("Webhooks", "settings_webhooks", "link", Ability.MANAGE),
         ),
