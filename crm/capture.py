@@ -132,7 +132,7 @@ def spam_reason(body: Mapping[str, Any]) -> str:
     """Why a machine must have filled this in; "" if nothing says so."""
     if any(str(body.get(name) or "").strip() for name in HONEYPOTS):
         return "honeypot"
-    elapsed = str(body.get(ELAPSED) or "")
+    elapsed = str(body.get(ELAPSED, ""))
     if elapsed.isascii() and elapsed.isdigit() and len(elapsed) < 12 and int(elapsed) < FASTEST:
         return "too_fast"
     return ""

@@ -23,9 +23,10 @@
     try { localStorage[store] = JSON.stringify(kept); } catch {}
     post("touch/", kept).catch(() => 0);
   }
-  // A touch is an arrival that something led to, or the very first one. The address goes before the tag's cookie.
+  // A touch is an arrival that something led to, or the very first one. The address goes before the tag's
+  // cookie, which counts where no click is known, or once it changes.
   function look(landing) {
-    var touch = {at: new Date().toISOString(), landing_page: location.origin + location.pathname},
+    var touch = {at: new Date().toISOString(), landing_page: location.href.split("?")[0]},
       said = new URLSearchParams(landing ? location.search : ""), is = !kept.first, tag = new URLSearchParams(d.cookie.replaceAll("; ", "&")).get("li_fat_id");
     names.forEach(name => {
       var value = said.get(name);
@@ -33,7 +34,7 @@
     });
     if (landing && d.referrer && new URL(d.referrer).host != location.host) is = touch.referrer = d.referrer;
     if (may && tag && tag != kept.tag) {
-      if (!touch.li_fat_id && tag != kept.click?.li_fat_id) is = touch.li_fat_id = tag;
+      if (!touch.li_fat_id && (!kept.click || kept.tag) && tag != kept.click?.li_fat_id) is = touch.li_fat_id = tag;
       kept.tag = tag;
     }
     if (!is) return;
@@ -72,7 +73,7 @@
     if (form.dataset.leadmachine == null && form.action != base) return;
     event.preventDefault();
     new FormData(form).forEach((value, name) => { body[name] = value; });
-    post("", {...body, ...all, _elapsed: "" + (Date.now() - seen)}).then(answer =>
+    post("", {...body, ...all, _elapsed: Date.now() - seen}).then(answer =>
       answer.json().then(told => {
         if (!answer.ok) {
           var wrong = told.errors[0], input = form.elements[wrong.attr];

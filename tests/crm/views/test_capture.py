@@ -327,8 +327,8 @@ def test_a_form_posted_fifty_times_at_once_is_one_lead_and_one_event(settings: A
 # --- Machines
 
 
-@pytest.mark.parametrize("trap", [{"_gotcha": "x"}, {"honeypot": "x"}, {"_elapsed": "1500"}])
-def test_a_machine_is_told_what_everybody_is_told(site: Site, trap: dict[str, str]) -> None:
+@pytest.mark.parametrize("trap", [{"_gotcha": "x"}, {"honeypot": "x"}, {"_elapsed": "1500"}, {"_elapsed": 0}])
+def test_a_machine_is_told_what_everybody_is_told(site: Site, trap: dict[str, Any]) -> None:
     answer = site.post(**trap)
     assert answer.json() == {"received": True}
     assert not Lead.objects.exists()
