@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0014_imports'),
+        ('crm', '0019_rotated_keys'),
     ]
 
     operations = [
