@@ -44,7 +44,7 @@ class LongPaginator(Paginator):  # type: ignore[type-arg]  # takes none while ru
         first = (place - 1) * self.per_page
         ids = self.object_list.prefetch_related(None).values_list("pk", flat=True)
         rows = self.object_list.filter(pk__in=list(ids[first : first + self.per_page]))
-        return self._get_page(rows, place, self)
+        return Page(rows, place, self)
 
 
 def count_of(rows: QuerySet[Any]) -> int:

@@ -262,7 +262,8 @@ class Member(serializers.Field[Any, Any, Any, Any]):
         member = _remembered(self.context, (Membership, data), lambda: find_member(data))
         if member is None or not (member.is_active and member.user.is_active):
             self.fail("does_not_exist")
-        return member.user
+        user: User = member.user
+        return user
 
     def to_representation(self, value: User) -> str:
         return value.email

@@ -19,9 +19,9 @@ from crm.api.base import SEARCHABLE, CompanyViewSet
 from crm.api.fields import Moment, Record, StrictSerializer, Text
 from crm.errors import Conflict
 from crm.models import Activity
-from crm.models.activity import ActivityKind
+from crm.models.activity import WRITTEN_BY_PEOPLE, ActivityKind
 
-_KINDS = [(kind.value, str(kind.label)) for kind in timeline.WRITTEN_BY_PEOPLE]
+_KINDS = [(kind.value, str(kind.label)) for kind in WRITTEN_BY_PEOPLE]
 _LONGEST = 20_000
 _SUBJECTS = ("lead", "deal")
 
@@ -69,7 +69,7 @@ class NoteViewSet(CompanyViewSet):
     def records(self) -> QuerySet[Activity]:
         principal = self.principal
         seen = Q(deal__in=principal.deals().order_by()) | Q(deal=None, lead__in=principal.leads().order_by())
-        notes = Activity.objects.filter(seen, kind__in=timeline.WRITTEN_BY_PEOPLE)
+        notes = Activity.objects.filter(seen, kind__in=WRITTEN_BY_PEOPLE)
         return notes.select_related("actor")
 
     def search(self, notes: QuerySet[Activity], text: str) -> QuerySet[Activity]:

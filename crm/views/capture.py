@@ -287,8 +287,8 @@ def _received(request: CaptureRequest, body: Mapping[str, Any]) -> HttpResponse:
 
 def redirect_of(form: WebForm, body: Mapping[str, Any]) -> str:
     """Where the visitor goes on to: what the page asks for, if it is on the list, else the first on it."""
-    wanted = body.get("redirect")
-    return wanted if wanted in form.redirects else next(iter(form.redirects), "")
+    allowed: list[str] = form.redirects
+    return next((url for url in allowed if url == body.get("redirect")), next(iter(allowed), ""))
 
 
 def _preflight(methods: tuple[str, ...]) -> HttpResponse:

@@ -18,10 +18,10 @@ from django.http import QueryDict
 from django.urls import reverse
 from django.utils import timezone
 
-from crm.forms import members
-from crm.models import Deal, Lead, Pipeline
+from crm.models import Deal, Lead
 from crm.views import deals as deal_list
 from crm.views import leads as lead_list
+from crm.views.deal_narrowing import NARROWING
 from crm.views.page import LIST, PageRequest, into
 
 
@@ -52,12 +52,12 @@ def walk_of_deal(request: PageRequest, deal: Deal) -> Walk | None:
     params = _list_of(request)
     if params is None:
         return None
-    pipelines = list(Pipeline.objects.prefetch_related("stages"))
-    filters = deal_list.read_filters(params, pipelines, list(members()))
+    options = deal_list.deal_options()
+    filters = deal_list.read_filters(params, options)
     found: QuerySet[Deal] = deal_list.matching_deals(request.principal, filters)
     sort = filters.sort
     if params.get("view") != "list":
-        on_board = deal_list.read_filters(_of_board(params), pipelines, list(members()))
+        on_board = deal_list.read_filters(_of_board(params), options)
         found = deal_list.matching_deals(request.principal, on_board).filter(
             deal_list.is_on_board(timezone.localtime()), stage=deal.stage_id
         )
@@ -70,7 +70,7 @@ def walk_of_deal(request: PageRequest, deal: Deal) -> Walk | None:
 def _of_board(params: QueryDict) -> QueryDict:
     """The board leaves these filters of the list out."""
     kept = params.copy()
-    for name in ("status", "stage", "closed", "sort"):
+    for name in ("status", "stage", "closed", "sort", *NARROWING):
         kept.pop(name, None)
     return kept
 

@@ -156,7 +156,7 @@ class SettingsForm(SentenceForm):
         filled = dict(self.cleaned_data)
         del filled["consent_text"]
         filled["fields"] = filled.pop("fields_asked")
-        return FormChanges(**filled)  # type: ignore[typeddict-item]
+        return FormChanges(**filled)  # type: ignore[no-any-return, typeddict-item]
 
 
 class TrySiteForm(SentenceForm):
