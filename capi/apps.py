@@ -16,7 +16,7 @@ class CapiConfig(AppConfig):
     verbose_name = "LinkedIn conversions"
 
     def ready(self) -> None:
-        from capi import checks, datamap, lead_filter, panels, receivers  # noqa: F401  connect and register
+        from capi import checks, datamap, lead_filter, lead_forms, panels, receivers  # noqa: F401  connect and register
         from crm.panels import api_routes
 
         api_routes.append(_api_routes)

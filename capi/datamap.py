@@ -43,6 +43,19 @@ datamap.register(
         plain="kind held_reason held_message wait_reason wait_message",
     ),
     Table(
+        "capi.LeadForms",
+        "Where the company's LinkedIn forms come from",
+        secret="secret_sealed token_sealed hook_key",  # noqa: S106  names of fields
+        plain="account mapping subscription message",
+    ),
+    Table(
+        "capi.LeadFormNotice",
+        "Which LinkedIn forms came in, by their ids",
+        person="response message",
+        plain="action status digest",
+        rows=lambda lead: Q(lead=lead),
+    ),
+    Table(
         "capi.Rule",
         "Which event is which conversion",
         plain="name event conversion_id value fixed_currency repeat conditions held_reason held_message",

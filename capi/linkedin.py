@@ -39,6 +39,10 @@ MAX_PAGES: Final = 100
 # closing has an unknown outcome, and every unknown outcome is a possible duplicate.
 REUSE_WITHIN_SECONDS: Final = 15.0
 
+_RESPONSE_FIELDS: Final = (
+    "ownerInfo,associatedEntityInfo,leadMetadataInfo,owner,leadType,versionedLeadGenFormUrn,id,submittedAt,testLead,"
+    "formResponse,form:(hiddenFields,creationLocale,name,id,content)"
+)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _ACCOUNT = re.compile(r"(?:urn:li:sponsoredAccount:)?([0-9]{1,19})")
 _RULE = re.compile(r"(?:urn:lla:llaPartnerConversion:)?([0-9]{1,19})")
@@ -149,6 +153,38 @@ class LinkedInClient:
         # Rest.li: parentheses, commas and colons of the search stay literal.
         path = "/adAccounts?q=search&search=(status:(values:List(ACTIVE)),test:false)"
         return [_account(found) for found in self._pages(token, path)]
+
+    def lead_response(self, token: str, response: str) -> dict[str, Any]:
+        """Return one response to a Lead Gen Form with its form; raises as `rules`."""
+        return self._get(token, f"/leadFormResponses/{quote(response, safe='')}?fields={_RESPONSE_FIELDS}")
+
+    def lead_responses(
+        self, token: str, account: str, start_ms: int, end_ms: int
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the responses that were submitted in that time; raises as `rules`."""
+        query = (
+            f"q=owner&owner=(sponsoredAccount:{_account_urn(account)})&leadType=(leadType:SPONSORED)"
+            f"&limitedToTestLeads=false&submittedAtTimeRange=(start:{start_ms},end:{end_ms})"
+            f"&fields={_RESPONSE_FIELDS}"
+        )
+        return self._pages(token, f"/leadFormResponses?{query}")
+
+    def subscribe(self, token: str, account: str, webhook: str) -> str:
+        """Have LinkedIn notify an address, which must answer its challenge; returns the id. Raises as `rules`."""
+        owner = {"sponsoredAccount": f"urn:li:sponsoredAccount:{_number(_ACCOUNT, account, 'ad account')}"}
+        body = json.dumps({"webhook": webhook, "owner": owner, "leadType": "SPONSORED"}).encode()
+        headers = {**self._headers(token), "Content-Type": "application/json"}
+        answer = self._transport(Outgoing("POST", f"{self.base_url}/leadNotifications", headers, body))
+        if answer.status != 201:
+            raise ReadRefused(f"LinkedIn did not take the address ({answer.status}).", answer.status)
+        return answer.headers.get("x-restli-id", "")
+
+    def unsubscribe(self, token: str, subscription: str) -> None:
+        """End a subscription; one that is gone already has ended. Raises as `rules`."""
+        url = f"{self.base_url}/leadNotifications/{quote(subscription, safe='')}"
+        answer = self._transport(Outgoing("DELETE", url, self._headers(token)))
+        if answer.status not in (200, 204, 404):
+            raise ReadRefused(f"LinkedIn did not end it ({answer.status}).", answer.status)
 
     def _pages(self, token: str, path: str) -> Iterator[dict[str, Any]]:
         """Yield the elements of all pages. The end is a short page: LinkedIn's own total can be -1."""

@@ -495,3 +495,88 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} in {self.attempt}"
+
+
+class LeadForms(TenantModel):
+    """Where the company's Lead Gen Forms come from: its own developer app and ad account. One row a company.
+
+    `hook_key` makes the address that LinkedIn notifies; what comes there must be signed with the app's secret.
+    """
+
+    SECRET_FIELD = "lead_forms.secret"  # noqa: S105  what it is bound to
+    TOKEN_FIELD = "lead_forms.token"  # noqa: S105  what it is bound to
+
+    account = models.CharField(max_length=20, help_text="The number of the ad account.")
+    hook_key = models.CharField(max_length=64, unique=True, editable=False)
+    secret_sealed = models.TextField(editable=False)
+    token_sealed = models.TextField(editable=False)
+    mapping = models.JSONField(
+        default=dict, help_text="By LinkedIn's name of a question: where its answer goes."
+    )
+    subscription = models.CharField(max_length=40, blank=True, editable=False)
+    pulled_until = models.DateTimeField(null=True, editable=False)
+    waits_until = models.DateTimeField(null=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    message = models.CharField(max_length=500, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[TenantQuerySet[LeadForms]] = scoped(TenantQuerySet)
+
+    class Meta:
+        verbose_name_plural = "lead forms"
+        constraints = [models.UniqueConstraint(fields=("company",), name="one_lead_forms_per_company")]
+
+    def __str__(self) -> str:
+        return self.account
+
+    def seal(self, *, secret: str, token: str) -> None:
+        self.secret_sealed = vault.encrypt(secret, self.company_id, self.SECRET_FIELD)
+        self.token_sealed = vault.encrypt(token, self.company_id, self.TOKEN_FIELD)
+
+    def secret(self) -> str:
+        """The app's client secret in clear. Raises VaultError."""
+        return vault.decrypt(self.secret_sealed, self.company_id, self.SECRET_FIELD)
+
+    def token(self) -> str:
+        """The token in clear. Raises VaultError."""
+        return vault.decrypt(self.token_sealed, self.company_id, self.TOKEN_FIELD)
+
+
+class FormStatus(models.TextChoices):
+    """What became of a form that somebody sent, or whose deletion LinkedIn asked for."""
+
+    PENDING = "pending", "To be fetched"
+    DONE = "done", "Done"
+    FAILED = "failed", "Failed"
+
+
+class LeadFormNotice(TenantModel):
+    """That a response is there, or is gone. The row is the queue; each response and action is done once.
+
+    The id of a response is forgotten with the person; its digest keeps them from coming in again.
+    """
+
+    response = models.CharField(max_length=80, blank=True)
+    digest = models.CharField(max_length=64)
+    action = models.CharField(max_length=8)
+    at = models.DateTimeField()
+    status = models.CharField(max_length=8, choices=FormStatus.choices, default=FormStatus.PENDING)
+    message = models.CharField(max_length=500, blank=True)
+    lead = models.ForeignKey("crm.Lead", on_delete=models.SET_NULL, null=True, related_name="+")
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[TenantQuerySet[LeadFormNotice]] = scoped(TenantQuerySet)
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        constraints = [
+            models.UniqueConstraint(fields=("company", "digest", "action"), name="form_notice_once"),
+        ]
+        indexes = [
+            models.Index("company", "next_attempt_at", condition=Q(status="pending"), name="form_notice_due")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.response}"

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import models
 
-from capi.models import Connection
+from capi.models import Connection, LeadForms
 from crm import vault
 from crm.models import Webhook
 from crm.tenancy import every_company
@@ -50,6 +50,8 @@ class Count:
 # Every place where the product keeps a secret; a test looks for columns that are missing here.
 SEALED = (
     Sealed(Connection, "token_sealed", Connection.TOKEN_FIELD),
+    Sealed(LeadForms, "secret_sealed", LeadForms.SECRET_FIELD),
+    Sealed(LeadForms, "token_sealed", LeadForms.TOKEN_FIELD),
     Sealed(Webhook, "secret_sealed", Webhook.SECRET_FIELD),
     Sealed(Webhook, "earlier_sealed", Webhook.SECRET_FIELD),
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from capi import accounting, alarms, delivery, heartbeat
+from capi import accounting, alarms, delivery, heartbeat, lead_forms
 from crm.models import Company
 from crm.tenancy import company_scope
 
@@ -42,3 +42,17 @@ def look_back() -> None:
         with company_scope(company):
             accounting.fold()
             alarms.look_back(company, timezone.now())
+
+
+@shared_task
+def fetch_forms(company: str) -> None:
+    """A turn for a company's lead forms; if there is more, it queues up again behind the others."""
+    if lead_forms.work(UUID(company)):
+        fetch_forms.apply_async(args=(company,), retry=False)
+
+
+@shared_task
+def fetch_due_forms() -> None:
+    """Find what LinkedIn has notified us of, and what it has not."""
+    for company in lead_forms.companies_with_work():
+        fetch_forms.apply_async(args=(str(company),), retry=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from capi.views import events, health, rules, setup
+from capi.views import events, health, lead_forms, rules, setup
 
 urlpatterns = [
     path("", setup.setup, name="linkedin_setup"),
@@ -22,6 +22,11 @@ urlpatterns = [
     path("rules/<uuid:pk>/test/", rules.test_rule, name="linkedin_rule_test"),
     path("rules/<uuid:pk>/preview/", rules.preview_rule, name="linkedin_preview"),
     path("health/", health.health, name="linkedin_health"),
+    path("forms/", lead_forms.lead_forms, name="linkedin_forms"),
+    path("forms/mapping/", lead_forms.mapping, name="linkedin_forms_mapping"),
+    path("forms/subscribe/", lead_forms.subscribe, name="linkedin_forms_subscribe"),
+    path("forms/delete/", lead_forms.delete, name="linkedin_forms_delete"),
+    path("forms/hook/<str:key>/", lead_forms.hook, name="linkedin_forms_hook"),
     path("events/", events.events, name="linkedin_events"),
     path("events/resend/", events.resend_all, name="linkedin_resend_all"),
     path("events/<uuid:pk>/", events.event, name="linkedin_event"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 from typing import Any
 
+from capi import lead_forms
 from capi.models import Connection, ConversionEvent
 from crm.actions import attachments, automations, invitations, people, tasks, timeline, web_forms, webhooks
 from crm.actions.tasks import Step
@@ -100,6 +101,7 @@ def records_of(company: Company, owner: User | None = None) -> dict[str, Any]:
             "webform": web_forms.make_form(company, f"{CANARY} form", SYSTEM),
             "bulkrun": _bulk_run(company, owner or Membership.objects.order_by("pk")[0].user),
             **_webhook(company),
+            "leadforms": lead_forms.save(company, "507404993", CANARY, CANARY, SYSTEM),
         }
 
 

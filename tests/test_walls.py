@@ -168,6 +168,10 @@ WITHOUT_ID = {
     "linkedin_pick",
     "linkedin_events",
     "linkedin_health",
+    "linkedin_forms",
+    "linkedin_forms_mapping",
+    "linkedin_forms_subscribe",
+    "linkedin_forms_delete",
     "linkedin_resend_all",
     "settings",
     "settings_audit",
@@ -231,6 +235,7 @@ BY_KEY = {
     "capture_touch",
     "capture_track",
     "invitation",
+    "linkedin_forms_hook",
 }
 # They take the id of something that is a person's own and no company's; tests/crm/signing_in has their cases.
 OF_A_PERSON = {

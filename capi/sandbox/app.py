@@ -11,7 +11,7 @@ from http.client import responses
 from typing import Final
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from capi.sandbox import console, events, reading
+from capi.sandbox import console, events, leads, reading
 from capi.sandbox.faults import Fault, FaultQueue
 from capi.sandbox.gateway import grant_of, version_of
 from capi.sandbox.ledger import Ledger, Received
@@ -29,6 +29,8 @@ _COLLECTIONS: Final[dict[tuple[str, str], Callable[[World, Grant, Request], Repl
     ("POST", "/rest/conversions"): reading.create_rule,
     ("GET", "/rest/adAccounts"): reading.list_accounts,
     ("GET", "/rest/adAccountUsers"): reading.list_account_users,
+    ("GET", "/rest/leadFormResponses"): leads.list_responses,
+    ("POST", "/rest/leadNotifications"): leads.subscribe,
 }
 _PATHS: Final = frozenset({_EVENTS_PATH, *(path for _, path in _COLLECTIONS)})
 _ONE_RULE = re.compile(r"/rest/conversions/([0-9]{1,19})")
@@ -36,6 +38,10 @@ _ENTITIES: Final[dict[tuple[str, re.Pattern[str]], Callable[[World, Grant, Reque
     ("GET", _ONE_RULE): reading.get_rule,
     ("POST", _ONE_RULE): reading.update_rule,
     ("GET", re.compile(r"/rest/adAccounts/([0-9]{1,19})/adCampaigns")): reading.list_campaigns,
+}
+_NAMED: Final[dict[tuple[str, re.Pattern[str]], Callable[[World, Grant, Request, str], Reply]]] = {
+    ("GET", re.compile(r"/rest/leadFormResponses/([A-Za-z0-9_.-]{1,80})")): leads.get_response,
+    ("DELETE", re.compile(r"/rest/leadNotifications/([0-9]{1,19})")): leads.unsubscribe,
 }
 
 
@@ -162,11 +168,17 @@ def _events_in(request: Request) -> int:
 def _routed(world: World, grant: Grant, request: Request) -> Reply:
     """Answer what is not a post of events."""
     path = request.path.rstrip("/")
+    if path.startswith("/rest/lead"):
+        leads.expect_lead_sync(grant, request.method, path.removeprefix("/rest/").partition("/")[0])
     if request.method == "GET":
         _expect_readable(grant, path)
     known = _COLLECTIONS.get((request.method, path))
     if known is not None:
         return known(world, grant, request)
+    for (method, pattern), by_name in _NAMED.items():
+        named = pattern.fullmatch(path)
+        if named and method == request.method:
+            return by_name(world, grant, request, named[1])
     exists = path in _PATHS
     for (method, pattern), one in _ENTITIES.items():
         found = pattern.fullmatch(path)

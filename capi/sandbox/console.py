@@ -12,6 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
+from capi.sandbox import leads
 from capi.sandbox.faults import BadFault, fault_from
 from capi.sandbox.wire import Reply, Request, json_reply
 from capi.sandbox.world import Account, Poison, Rule
@@ -202,6 +203,31 @@ def _set_poison(sandbox: "Sandbox", order: Any) -> dict[str, Any]:
     return {"poisoned": len(event_ids)}
 
 
+def _send_form(sandbox: "Sandbox", order: Any) -> dict[str, Any]:
+    """Somebody sends a Lead Gen Form; subscribers are notified, unless `quiet`."""
+    account, answers = _field(order, "account", int), _field(order, "answers", dict)
+    at_ms = order.get("at_ms")
+    response = leads.send_form(
+        sandbox.world,
+        account,
+        {str(name): str(text) for name, text in answers.items()},
+        is_test=order.get("is_test") is True,
+        at_ms=at_ms if isinstance(at_ms, int) else sandbox.world.now_ms(),
+    )
+    quiet = order.get("quiet") is True
+    taken = 0 if quiet else leads.notify(sandbox.world, account, response, "CREATED")
+    return {"id": response, "notified": taken}
+
+
+def _take_back_form(sandbox: "Sandbox", order: Any) -> dict[str, Any]:
+    """They take it back: it cannot be read any more, and subscribers are notified."""
+    response = _field(order, "id", str)
+    if sandbox.world.responses.pop(response, None) is None:
+        raise _BadOrder("This form was never sent.")
+    account = _field(order, "account", int)
+    return {"notified": leads.notify(sandbox.world, account, response, "DELETED")}
+
+
 def _clear_faults(sandbox: "Sandbox", order: Any) -> dict[str, Any]:
     """Only what goes wrong: faults, poison and the clock. What was received stays."""
     sandbox.faults.clear()
@@ -240,6 +266,8 @@ _ORDERS: Final[dict[str, Callable[["Sandbox", Any], Any]]] = {
     "clock": _set_clock,
     "versions": _set_version,
     "poison": _set_poison,
+    "forms": _send_form,
+    "forms/take-back": _take_back_form,
     "received/clear": _clear_received,
     "reset": _reset,
 }

@@ -130,6 +130,15 @@ class SandboxControl:
         """Refuse every batch with one of these events, with or without naming it; replaces the last call."""
         self._order("poison", {"event_ids": list(event_ids), "indices": indices, "status": status})
 
+    def send_form(self, account: int, answers: Mapping[str, str], **options: Any) -> str:
+        """Somebody sends a Lead Gen Form; returns its id. Options: is_test, at_ms, quiet (nobody is notified)."""
+        sent = self._order("forms", {"account": account, "answers": dict(answers), **options})
+        return str(sent["id"])
+
+    def take_back_form(self, account: int, response: str) -> None:
+        """They take it back."""
+        self._order("forms/take-back", {"account": account, "id": response})
+
     def clear_received(self) -> None:
         self._order("received/clear", {})
 

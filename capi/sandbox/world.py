@@ -4,12 +4,15 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from typing import Final
+from typing import Any, Final
 
 SANDBOX_TOKEN: Final = "sandbox-token-of-halden-systems-emea"  # noqa: S105 - opens nothing but this sandbox
 SANDBOX_ACCOUNT: Final = 507404993
 OTHER_TOKEN: Final = "sandbox-token-of-tidewater-lines"  # noqa: S105 - opens nothing but this sandbox
 OTHER_ACCOUNT: Final = 508220417
+# The token of an app with Lead Sync, and the client secret of that app.
+LEAD_TOKEN: Final = "sandbox-lead-sync-token-of-halden"  # noqa: S105 - opens nothing but this sandbox
+LEAD_SECRET: Final = "sandbox-client-secret"  # noqa: S105 - opens nothing but this sandbox
 CAPI_METHOD: Final = "CONVERSIONS_API"
 
 # The table of LinkedIn's migrations page, read on 22 September 2026: the last day of each version.
@@ -70,6 +73,7 @@ class Grant:
     revoked: bool = False
     can_read: bool = True
     role: str = "ACCOUNT_MANAGER"
+    lead_sync: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,9 @@ class World:
     rules: dict[int, Rule] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
     version_ends: dict[str, date] = field(default_factory=lambda: dict(VERSION_ENDS))
+    # Lead Gen Forms: responses by id as LinkedIn shows them, and subscriptions as (ad account, webhook).
+    responses: dict[str, dict[str, Any]] = field(default_factory=dict)
+    subscriptions: dict[str, tuple[int, str]] = field(default_factory=dict)
     clock_offset: float = 0.0
     poison: Poison = Poison()
 
@@ -156,4 +163,5 @@ def seeded_world() -> World:
     world.rules = {rule.id: rule for rule in rules}
     world.add_token(SANDBOX_TOKEN, [halden])
     world.add_token(OTHER_TOKEN, [OTHER_ACCOUNT])
+    world.grants[LEAD_TOKEN] = Grant(frozenset({halden}), lead_sync=True)
     return world

@@ -63,6 +63,7 @@ def tabs(current: str, summary: Summary) -> list[Tab]:
             current == "health",
             badge=_("%d held") % summary.held if summary.held else "",
         ),
+        Tab(_("Lead forms"), reverse("linkedin_forms"), current == "forms"),
     ]
 
 

@@ -21,7 +21,7 @@ from django.dispatch import Signal
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from capi import operations
+from capi import lead_forms, operations
 from capi.models import AppHold, ConversionEvent, Rule, Status
 from capi.sandbox.world import SANDBOX_TOKEN
 from crm import audit
@@ -180,6 +180,10 @@ def revoke_invitation(doors: Doors) -> None:
     doors.page("settings_invitation_revoke", made.row.pk)
 
 
+def connect_forms(doors: Doors) -> None:
+    doors.page("linkedin_forms", account="507404993", secret=TOKEN, token=TOKEN)
+
+
 def add_webhook(doors: Doors) -> str:
     answer = doors.call(
         "POST", "webhooks/", url="https://hooks.canaria.test/", description=CANARY, events=["deal_won"]
@@ -238,6 +242,12 @@ DONE_BY: dict[str, Callable[[Doors], object]] = {
     "event_cancelled": lambda doors: doors.page("linkedin_cancel", doors.event().pk),
     "lead_archived": lambda doors: doors.call("DELETE", f"leads/{doors.lead.pk}/"),
     "consent_changed": lambda doors: doors.call("PATCH", f"leads/{doors.lead.pk}/", consent="denied"),
+    "forms_saved": connect_forms,
+    "forms_mapped": lambda doors: (
+        connect_forms(doors),
+        doors.page("linkedin_forms_mapping", **dict.fromkeys(lead_forms.QUESTIONS, "note")),
+    ),
+    "forms_deleted": lambda doors: (connect_forms(doors), doors.page("linkedin_forms_delete")),
     "webhook_added": add_webhook,
     "webhook_changed": lambda doors: doors.call(
         "PATCH", f"webhooks/{add_webhook(doors)}/", description=CANARY

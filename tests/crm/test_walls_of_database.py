@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
 from django_scopes import get_scope
 
-from capi.models import Alarm, Attempt, ConversionEvent, Delivery
+from capi.models import Alarm, Attempt, ConversionEvent, Delivery, LeadFormNotice
 from crm import walls
 from crm.models import (
     Activity,
@@ -91,6 +91,7 @@ def _rows_of(company: Company) -> dict[str, Any]:
             Attachment.objects.create(company=company, name="plan.pdf", size=1, **record)
         erasure = Erasure.objects.create(company=company, lead_id=uuid4(), requested_at=lead.created_at)
         Tombstone.objects.create(company=company, erasure=erasure, digest="0" * 64)
+        LeadFormNotice.objects.create(company=company, action="CREATED", at=lead.created_at, lead=lead)
         attempt = Attempt.objects.create(company=company)
         Delivery.objects.create(company=company, attempt=attempt, event=ConversionEvent.objects.first())
         Alarm.objects.create(company=company, kind="silence", key="silence", text="Nothing was accepted.")
