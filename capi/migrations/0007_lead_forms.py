@@ -9,8 +9,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('capi', '0005_companies_with_work'),
-        ('crm', '0015_webhooks'),
+        ('capi', '0006_accounting'),
+        ('crm', '0017_webhooks'),
     ]
 
     operations = [
