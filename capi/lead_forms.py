@@ -192,7 +192,10 @@ def work(company_id: UUID) -> bool:
             token = forms.token()
             if forms.pulled_until is None or forms.pulled_until <= now - PULL_EVERY:
                 _pull(forms, token, now)
-            due = LeadFormNotice.objects.filter(status=FormStatus.PENDING, next_attempt_at__lte=now)
+            # Asked of the clock again: what was pulled just now is due.
+            due = LeadFormNotice.objects.filter(
+                status=FormStatus.PENDING, next_attempt_at__lte=timezone.now()
+            )
             chosen = list(due.order_by("at", "id")[:AT_ONCE])
             for notice in chosen:
                 _do(forms, token, notice)
