@@ -3,6 +3,7 @@
 # make env    only the Python environment, in .venv
 # make check  the checks alone    make bench  the benchmark    make lock  new lock files from requirements/*.in
 # make chaos  the long form of the chaos tests, which writes docs/reliability-report.md; some hours
+# make messages  gathers the texts to translate and compiles the translations
 # make sbom   what it stands on, as a bill of materials
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ COMPILE := $(VENV) -m uv pip compile --universal --python-version 3.11 --generat
 
 export PORT HOST
 
-.PHONY: run test env env-dev check bench chaos sbom screenshots lock
+.PHONY: run test env env-dev check messages bench chaos sbom screenshots lock
 
 run:
 	@$(PYTHON) requirements/install.py runtime
@@ -45,6 +46,13 @@ check: env-dev
 		&& export DATA_DIR="$$scratch" \
 		&& $(VENV) manage.py check --fail-level WARNING \
 		&& $(VENV) manage.py makemigrations --check --dry-run
+
+# Gathers what is marked for translation into locale/, and compiles it. Needs GNU gettext (apt install gettext);
+# nothing else does: the compiled file is in the repository. Then translate what is empty or fuzzy, and run it again.
+messages: env-dev
+	$(VENV) manage.py makemessages --locale de --no-location --no-wrap --no-obsolete --extension html,txt,py \
+		--ignore .venv --ignore var --ignore tests --ignore static
+	$(VENV) manage.py compilemessages --locale de --ignore .venv
 
 bench: env-dev
 	$(VENV) -m tests.benchmarks

@@ -38,6 +38,7 @@ from capi.models import (
 )
 from crm.access import Ability, roles_with
 from crm.actions.notifications import notify
+from crm.languages import speaking_to
 from crm.models import Company, Membership
 from crm.models.notification import NotificationKind
 
@@ -255,10 +256,11 @@ def _mail(company: Company, alarm: Alarm) -> None:
     if not settings.MAILS:
         return
     context = {"alarm": alarm, "company": company, "url": settings.PUBLIC_URL + reverse("linkedin_setup")}
-    text = render_to_string("capi/mails/alarm.txt", context)
     name = " ".join(company.name.split())
-    subject = f"LinkedIn, {name}: {alarm.get_kind_display()}"
     for membership in _managers():
+        with speaking_to(membership.user, company):
+            text = render_to_string("capi/mails/alarm.txt", context)
+            subject = f"LinkedIn, {name}: {alarm.get_kind_display()}"
         try:
             send_mail(subject, text, None, [membership.user.email])
         except (SMTPException, OSError) as error:

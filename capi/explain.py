@@ -13,6 +13,8 @@ from uuid import UUID
 
 from django.db.models import Q, prefetch_related_objects
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from capi import recording, story
 from capi.models import ConversionEvent, CrmEvent, Rule, Status, ValuePolicy
@@ -21,6 +23,7 @@ from capi.story import Cure
 from crm.access import Principal
 from crm.display import money
 from crm.models import Company, Deal, Lead, StageKind, StatusCategory
+from crm.texts import gettext_lazy, inside_a_sentence
 
 State = Literal["sent", "waiting", "held", "skipped", "lost", "cancelled", "future", "never"]
 
@@ -156,7 +159,7 @@ def _of_event(event: ConversionEvent) -> Explanation:
 
 
 def _with(event: ConversionEvent) -> str:
-    return f" with {money(event.value, event.currency)}" if event.value else ""
+    return _(" with {money}").format(money=money(event.value, event.currency)) if event.value else ""
 
 
 def _without_event(rule: Rule, lead: Lead, deal: Deal | None, company: Company) -> Explanation:
@@ -165,18 +168,20 @@ def _without_event(rule: Rule, lead: Lead, deal: Deal | None, company: Company) 
     if deal is not None:
         return _of_deal(rule, deal, lead, company)
     if not rule.is_active:
-        return _never(rule, "the rule is off.")
+        return _never(rule, _("the rule is off."))
     if lead.status.category in (StatusCategory.WON, StatusCategory.LOST):
-        why = "A lead's status tells LinkedIn nothing of a sale."
+        why = _("A lead's status tells LinkedIn nothing of a sale.")
     else:
-        why = "No deal yet."
-    return Explanation(rule, "future", f"{why} Create a deal to report {_NOUNS[rule.event]}.")
+        why = _("No deal yet.")
+    return Explanation(
+        rule, "future", _("{why} Create a deal to report {nouns}.").format(why=why, nouns=_NOUNS[rule.event])
+    )
 
 
 _NOUNS: dict[str, str] = {
-    CrmEvent.DEAL_CREATED: "it",
-    CrmEvent.DEAL_WON: "revenue",
-    CrmEvent.DEAL_LOST: "its loss",
+    CrmEvent.DEAL_CREATED: gettext_lazy("it"),
+    CrmEvent.DEAL_WON: gettext_lazy("revenue"),
+    CrmEvent.DEAL_LOST: gettext_lazy("its loss"),
 }
 
 
@@ -184,44 +189,48 @@ def _of_lead(rule: Rule, lead: Lead, company: Company) -> Explanation:
     """A rule about the lead itself, of which nothing was recorded."""
     happened = lead.occurred_at if rule.event == CrmEvent.LEAD_CREATED else lead.qualified_at
     if not rule.is_active:
-        return _never(rule, "the rule is off.")
+        return _never(rule, _("the rule is off."))
     if happened is None:
-        text = f"Will be sent as {rule.name} when they are first qualified.{_but(lead, company)}"
+        text = _("Will be sent as {name} when they are first qualified.{but}").format(
+            name=rule.name, but=_but(lead, company)
+        )
         return Explanation(rule, "future", text, can_preview=True)
     if lead.origin == "import":
-        return _never(rule, "they came by an import that did not report to LinkedIn.")
-    did = "were added" if rule.event == CrmEvent.LEAD_CREATED else "were qualified"
+        return _never(rule, _("they came by an import that did not report to LinkedIn."))
+    did = _("were added") if rule.event == CrmEvent.LEAD_CREATED else _("were qualified")
     if happened < rule.created_at:
-        return _never(rule, f"they {did} before the rule existed.")
+        return _never(rule, _("they {did} before the rule existed.").format(did=did))
     if lead.is_test:
-        return _never(rule, "this is a test lead.")
-    return _never(rule, f"the rule was off when they {did}.")
+        return _never(rule, _("this is a test lead."))
+    return _never(rule, _("the rule was off when they {did}.").format(did=did))
 
 
 def _of_deal(rule: Rule, deal: Deal, lead: Lead | None, company: Company) -> Explanation:
     """A rule about a deal, of which nothing was recorded."""
     if not rule.is_active:
-        return _never(rule, "the rule is off.")
+        return _never(rule, _("the rule is off."))
     if rule.event != CrmEvent.DEAL_CREATED and not deal.pipeline.counts_as_sales:
-        return _never(rule, f"the pipeline {deal.pipeline.name} does not count as sales.")
+        return _never(rule, _("the pipeline {name} does not count as sales.").format(name=deal.pipeline.name))
     happened = _happened(rule, deal)
     if happened is None:
         return _of_open_deal(rule, deal, lead, company)
     if lead is None:
         return Explanation(
-            rule, "future", "LinkedIn is told about a person, and this deal has none. Add a lead."
+            rule, "future", _("LinkedIn is told about a person, and this deal has none. Add a lead.")
         )
     if deal.origin == "import":
-        return _never(rule, "the deal came by an import that did not report to LinkedIn.")
+        return _never(rule, _("the deal came by an import that did not report to LinkedIn."))
     if happened < rule.created_at:
-        return _never(rule, f"the deal was {_DONE[rule.event]} before the rule existed.")
-    return _never(rule, f"the rule was off when the deal was {_DONE[rule.event]}.")
+        return _never(
+            rule, _("the deal was {done} before the rule existed.").format(done=_(_DONE[rule.event]))
+        )
+    return _never(rule, _("the rule was off when the deal was {done}.").format(done=_(_DONE[rule.event])))
 
 
 _DONE: dict[str, str] = {
-    CrmEvent.DEAL_CREATED: "created",
-    CrmEvent.DEAL_WON: "won",
-    CrmEvent.DEAL_LOST: "lost",
+    CrmEvent.DEAL_CREATED: gettext_noop("created"),
+    CrmEvent.DEAL_WON: gettext_noop("won"),
+    CrmEvent.DEAL_LOST: gettext_noop("lost"),
 }
 
 
@@ -232,32 +241,45 @@ def _happened(rule: Rule, deal: Deal) -> datetime | None:
 
 
 def _of_open_deal(rule: Rule, deal: Deal, lead: Lead | None, company: Company) -> Explanation:
-    word = _DONE[rule.event]
+    word = _(_DONE[rule.event])
     if deal.status != StageKind.OPEN:
-        now = deal.get_status_display().lower()
-        return _never(rule, f"the deal is {now}. It would be sent if the deal is reopened and then {word}.")
+        now = inside_a_sentence(deal.get_status_display())
+        return _never(
+            rule,
+            _("the deal is {now}. It would be sent if the deal is reopened and then {word}.").format(
+                now=now, word=word
+            ),
+        )
     wait = company.settle_minutes
-    when = f"{wait} min after it is {word}" if wait else f"as soon as it is {word}"
+    when = (
+        _("{wait} min after it is {word}").format(wait=wait, word=word)
+        if wait
+        else _("as soon as it is {word}").format(word=word)
+    )
     if lead is None:
         return Explanation(
-            rule, "future", "LinkedIn is told about a person, and this deal has none. Add a lead."
+            rule, "future", _("LinkedIn is told about a person, and this deal has none. Add a lead.")
         )
-    text = f"Will be sent as {rule.name}{_value(rule, deal)}, {when}.{_but(lead, company)}"
+    text = _("Will be sent as {name}{value}, {when}.{but}").format(
+        name=rule.name, value=_value(rule, deal), when=when, but=_but(lead, company)
+    )
     return Explanation(rule, "future", text, can_preview=True)
 
 
 def _value(rule: Rule, deal: Deal) -> str:
     amount, currency = recording.value_of(rule, deal)
     if amount:
-        return f" with {money(amount, currency)}"
-    return ", without a value as the deal has no amount" if rule.value == ValuePolicy.DEAL_AMOUNT else ""
+        return _(" with {money}").format(money=money(amount, currency))
+    return _(", without a value as the deal has no amount") if rule.value == ValuePolicy.DEAL_AMOUNT else ""
 
 
 def _but(lead: Lead, company: Company) -> str:
     """What would stop it if it happened now."""
     ready = readiness(lead, company)
-    return "" if ready.can_be_sent else f" But not as things are. {ready.sentence}"
+    return (
+        "" if ready.can_be_sent else _(" But not as things are. {sentence}").format(sentence=ready.sentence)
+    )
 
 
 def _never(rule: Rule, why: str) -> Explanation:
-    return Explanation(rule, "never", f"Never: {why}")
+    return Explanation(rule, "never", _("Never: {why}").format(why=why))

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from django import forms
+from django.utils.translation import gettext as _
 
 from capi.models import ConnectionKind, CrmEvent, Holder, Repeat, Rule, ValuePolicy
 from capi.operations import RuleChanges
 from crm.countries import COUNTRIES
 from crm.currencies import CURRENCIES
 from crm.models import LeadType, Pipeline
+from crm.texts import gettext_lazy
 
 # The name of the conversion type that LinkedIn suggests for each event, as a name to start from.
 SUGGESTED: Final[dict[str, str]] = {
@@ -27,9 +29,11 @@ class TokenForm(forms.Form):
     """The access token. What was typed is never sent back, not even with an error."""
 
     token = forms.CharField(
-        label="Access token",
+        label=gettext_lazy("Access token"),
         max_length=8000,
-        help_text="LinkedIn shows it once. It is stored encrypted, and no page ever shows it again.",
+        help_text=gettext_lazy(
+            "LinkedIn shows it once. It is stored encrypted, and no page ever shows it again."
+        ),
         widget=forms.PasswordInput(
             render_value=False, attrs={"autocomplete": "off", "spellcheck": "false", "autocapitalize": "none"}
         ),
@@ -40,10 +44,10 @@ class SandboxTokenForm(TokenForm):
     """The same for a company that speaks to the built-in sandbox: for whom is this token?"""
 
     kind = forms.ChoiceField(
-        label="It is a token of",
+        label=gettext_lazy("It is a token of"),
         choices=[
-            (ConnectionKind.SANDBOX, "the built-in sandbox"),
-            (ConnectionKind.DIRECT, "a LinkedIn ad account"),
+            (ConnectionKind.SANDBOX, gettext_lazy("the built-in sandbox")),
+            (ConnectionKind.DIRECT, gettext_lazy("a LinkedIn ad account")),
         ],
         initial=ConnectionKind.SANDBOX,
         widget=forms.RadioSelect,
@@ -53,21 +57,33 @@ class SandboxTokenForm(TokenForm):
 class RuleForm(forms.Form):
     """What a rule needs: the row below the table of rules."""
 
-    event = forms.ChoiceField(label="When", choices=CrmEvent.choices)
+    event = forms.ChoiceField(label=gettext_lazy("When"), choices=CrmEvent.choices)
     conversion_id = forms.CharField(
-        label="Conversion", max_length=120, widget=forms.TextInput(attrs={"autocomplete": "off"})
+        label=gettext_lazy("Conversion"),
+        max_length=120,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     name = forms.CharField(
-        max_length=120, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"})
+        label=gettext_lazy("Name"),
+        max_length=120,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    value = forms.ChoiceField(choices=ValuePolicy.choices)
+    value = forms.ChoiceField(label=gettext_lazy("Value"), choices=ValuePolicy.choices)
     fixed_amount = forms.CharField(
-        label="Amount", max_length=30, required=False, widget=forms.TextInput(attrs={"inputmode": "decimal"})
+        label=gettext_lazy("Amount"),
+        max_length=30,
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "decimal"}),
     )
     fixed_currency = forms.ChoiceField(
-        label="Currency", required=False, choices=[("", "Choose…"), *((code, code) for code in CURRENCIES)]
+        label=gettext_lazy("Currency"),
+        required=False,
+        choices=[("", gettext_lazy("Choose…")), *((code, code) for code in CURRENCIES)],
     )
-    repeat = forms.ChoiceField(label="Tell LinkedIn", choices=Repeat.choices, initial=Repeat.ONCE)
+    repeat = forms.ChoiceField(
+        label=gettext_lazy("Tell LinkedIn"), choices=Repeat.choices, initial=Repeat.ONCE
+    )
 
     def changes(self) -> RuleChanges:
         """What the operation is asked for."""
@@ -89,34 +105,39 @@ class RuleEditForm(RuleForm):
     """Everything that can be said of a rule, with the conditions that narrow it."""
 
     is_active = forms.BooleanField(
-        label="Active", required=False, help_text="Off: nothing is recorded for it."
+        label=gettext_lazy("Active"),
+        required=False,
+        help_text=gettext_lazy("Off: nothing is recorded for it."),
     )
     sources = forms.CharField(
-        label="Only these sources",
+        label=gettext_lazy("Only these sources"),
         max_length=600,
         required=False,
-        help_text="Apart by commas. Empty: any source.",
+        help_text=gettext_lazy("Apart by commas. Empty: any source."),
     )
     types = forms.MultipleChoiceField(
-        label="Only these types", required=False, widget=forms.CheckboxSelectMultiple
+        label=gettext_lazy("Only these types"), required=False, widget=forms.CheckboxSelectMultiple
     )
     tags = forms.CharField(
-        label="Only with one of these tags", max_length=600, required=False, help_text="Apart by commas."
-    )
-    countries = forms.CharField(
-        label="Only these countries",
+        label=gettext_lazy("Only with one of these tags"),
         max_length=600,
         required=False,
-        help_text="Codes apart by commas: DE, AT, CH.",
+        help_text=gettext_lazy("Apart by commas."),
+    )
+    countries = forms.CharField(
+        label=gettext_lazy("Only these countries"),
+        max_length=600,
+        required=False,
+        help_text=gettext_lazy("Codes apart by commas: DE, AT, CH."),
     )
     pipelines = forms.MultipleChoiceField(
-        label="Only these pipelines", required=False, widget=forms.CheckboxSelectMultiple
+        label=gettext_lazy("Only these pipelines"), required=False, widget=forms.CheckboxSelectMultiple
     )
     min_amount = forms.CharField(
-        label="Only from this deal amount",
+        label=gettext_lazy("Only from this deal amount"),
         max_length=30,
         required=False,
-        help_text="A plain number such as 1000.00, in the deal's own currency.",
+        help_text=gettext_lazy("A plain number such as 1000.00, in the deal's own currency."),
         widget=forms.TextInput(attrs={"inputmode": "decimal"}),
     )
 
@@ -139,7 +160,9 @@ class RuleEditForm(RuleForm):
         codes = [code.upper() for code in _words(self.cleaned_data["countries"])]
         unknown = [code for code in codes if code not in COUNTRIES]
         if unknown:
-            raise forms.ValidationError(f"{unknown[0]} is not a country code. Use two letters, such as DE.")
+            raise forms.ValidationError(
+                _("{unknown} is not a country code. Use two letters, such as DE.").format(unknown=unknown[0])
+            )
         return ", ".join(codes)
 
     def changes(self) -> RuleChanges:
@@ -168,21 +191,37 @@ class RuleEditForm(RuleForm):
 class FilterForm(forms.Form):
     """The filters of the log that are not links already."""
 
-    event = forms.ChoiceField(required=False, choices=[("", "Any event"), *CrmEvent.choices])
-    rule = forms.ChoiceField(required=False)
-    held_by = forms.ChoiceField(label="Held by", required=False, choices=[("", "Anything"), *Holder.choices])
-    is_test = forms.ChoiceField(
-        label="Test events",
+    event = forms.ChoiceField(
+        label=gettext_lazy("Event"),
         required=False,
-        choices=[("", "Shown"), ("no", "Left out"), ("yes", "Only these")],
+        choices=[("", gettext_lazy("Any event")), *CrmEvent.choices],
     )
-    since = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    rule = forms.ChoiceField(label=gettext_lazy("Rule"), required=False)
+    held_by = forms.ChoiceField(
+        label=gettext_lazy("Held by"),
+        required=False,
+        choices=[("", gettext_lazy("Anything")), *Holder.choices],
+    )
+    is_test = forms.ChoiceField(
+        label=gettext_lazy("Test events"),
+        required=False,
+        choices=[
+            ("", gettext_lazy("Shown")),
+            ("no", gettext_lazy("Left out")),
+            ("yes", gettext_lazy("Only these")),
+        ],
+    )
+    since = forms.CharField(
+        label=gettext_lazy("Since"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = forms.CharField(
+        label=gettext_lazy("Until"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
 
     def __init__(self, *args: Any, rules: list[Rule], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         names = [(str(rule.pk), f"{rule.name} ({rule.conversion_id})") for rule in rules]
-        self.fields["rule"].choices = [("", "Any rule"), *names]  # type: ignore[attr-defined]
+        self.fields["rule"].choices = [("", _("Any rule")), *names]  # type: ignore[attr-defined]
 
 
 def _of_rule(rule: Rule) -> dict[str, Any]:

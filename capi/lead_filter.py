@@ -10,6 +10,7 @@ from django.db.models import Exists, OuterRef, Q
 from crm import panels
 from crm.countries import CONSENT_COUNTRIES
 from crm.models import Company, Consent, ConsentPolicy, LeadEmail, LeadQuerySet, StatusCategory
+from crm.texts import gettext_lazy
 
 _NOBODY = Q(pk__in=())
 
@@ -63,12 +64,12 @@ _CONDITIONS: dict[str, Callable[[Company], Q]] = {
     "never": _never,
 }
 CHOICES: Final = {
-    "not": "not sendable",
+    "not": gettext_lazy("not sendable"),
     "ready": "sendable",
-    "no-identifier": "not sendable: no e-mail or click id",
-    "denied": "not sendable: consent denied",
-    "unknown": "not sendable: waits for consent",
-    "never": "not sendable: test, spam or internal",
+    "no-identifier": gettext_lazy("not sendable: no e-mail or click id"),
+    "denied": gettext_lazy("not sendable: consent denied"),
+    "unknown": gettext_lazy("not sendable: waits for consent"),
+    "never": gettext_lazy("not sendable: test, spam or internal"),
 }
 
 panels.lead_filters.append(panels.LeadFilter("linkedin", "LinkedIn", CHOICES, narrow))

@@ -13,9 +13,11 @@ from uuid import UUID
 from django.db.models import Count, Q
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
 
 from capi.models import ConversionEvent, ConversionEventQuerySet, CrmEvent, Holder, Rule, Status
 from crm.models import Deal, Lead
+from crm.texts import gettext_lazy
 
 PAGE = 50
 RECENT = timedelta(days=30)
@@ -56,13 +58,13 @@ class StatusCount:
 
 
 _STATUS_LINKS: tuple[tuple[str, str, tuple[str, ...], str, str], ...] = (
-    ("accepted", "Accepted", (Status.ACCEPTED,), "solid-check-circle", "good"),
-    ("waiting", "Waiting", IN_MOTION, "solid-clock", "info"),
-    ("held", "Held", (Status.HELD,), "solid-pause-circle", "warn"),
-    ("skipped", "Skipped", (Status.SKIPPED,), "solid-minus-circle", ""),
-    ("rejected", "Rejected", (Status.REJECTED,), "solid-x-circle", "bad"),
-    ("expired", "Expired", (Status.EXPIRED,), "solid-exclamation-circle", "bad"),
-    ("cancelled", "Cancelled", (Status.CANCELLED,), "solid-no-symbol", ""),
+    ("accepted", gettext_lazy("Accepted"), (Status.ACCEPTED,), "solid-check-circle", "good"),
+    ("waiting", gettext_lazy("Waiting"), IN_MOTION, "solid-clock", "info"),
+    ("held", gettext_lazy("Held"), (Status.HELD,), "solid-pause-circle", "warn"),
+    ("skipped", gettext_lazy("Skipped"), (Status.SKIPPED,), "solid-minus-circle", ""),
+    ("rejected", gettext_lazy("Rejected"), (Status.REJECTED,), "solid-x-circle", "bad"),
+    ("expired", gettext_lazy("Expired"), (Status.EXPIRED,), "solid-exclamation-circle", "bad"),
+    ("cancelled", gettext_lazy("Cancelled"), (Status.CANCELLED,), "solid-no-symbol", ""),
 )
 _STATUSES: dict[str, tuple[str, ...]] = {key: statuses for key, _, statuses, _, _ in _STATUS_LINKS}
 
@@ -144,7 +146,7 @@ class Filters:
         by_status = Counter(
             dict(self.rows(with_status=False).order_by().values_list("status").annotate(count=Count("pk")))
         )
-        every = StatusCount("", "All", sum(by_status.values()))
+        every = StatusCount("", _("All"), sum(by_status.values()))
         return [
             every,
             *(
@@ -156,15 +158,15 @@ class Filters:
     def chips(self) -> list[Chip]:
         """What is set, in words. Names of rule, lead and deal cost a query each, if they are set."""
         found = [
-            Chip("Event is", CrmEvent(self.event).label if self.event else "", "event"),
-            Chip("Rule is", _name(Rule, self.rule), "rule"),
-            Chip("Held by", Holder(self.held_by).label if self.held_by else "", "held_by"),
-            Chip("Reason is", reason_words(self.reason), "reason"),
-            Chip("Test is", self.is_test, "is_test"),
-            Chip("Since", self.since, "since"),
-            Chip("Until", self.until, "until"),
-            Chip("Lead is", _name(Lead, self.lead), "lead"),
-            Chip("Deal is", _name(Deal, self.deal), "deal"),
+            Chip(_("Event is"), CrmEvent(self.event).label if self.event else "", "event"),
+            Chip(_("Rule is"), _name(Rule, self.rule), "rule"),
+            Chip(_("Held by"), Holder(self.held_by).label if self.held_by else "", "held_by"),
+            Chip(_("Reason is"), reason_words(self.reason), "reason"),
+            Chip(_("Test is"), self.is_test, "is_test"),
+            Chip(_("Since"), self.since, "since"),
+            Chip(_("Until"), self.until, "until"),
+            Chip(_("Lead is"), _name(Lead, self.lead), "lead"),
+            Chip(_("Deal is"), _name(Deal, self.deal), "deal"),
         ]
         return [chip for chip in found if chip.value]
 

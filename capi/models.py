@@ -14,13 +14,14 @@ from capi import telling
 from crm import vault
 from crm.actions import webhooks
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+from crm.texts import gettext_lazy
 
 
 class Endpoint(models.TextChoices):
     """Which LinkedIn is spoken to."""
 
     LINKEDIN = "linkedin", "LinkedIn"
-    SANDBOX = "sandbox", "Built-in sandbox"
+    SANDBOX = "sandbox", gettext_lazy("Built-in sandbox")
 
 
 class Holdable(models.Model):
@@ -54,9 +55,9 @@ class AppHold(Holdable):
 class ConnectionKind(models.TextChoices):
     """How the token was got."""
 
-    DIRECT = "direct", "Direct API token"
+    DIRECT = "direct", gettext_lazy("Direct API token")
     OAUTH = "oauth", "OAuth"
-    SANDBOX = "sandbox", "Built-in sandbox"
+    SANDBOX = "sandbox", gettext_lazy("Built-in sandbox")
 
 
 class Connection(Holdable, TenantModel):
@@ -121,26 +122,26 @@ class Connection(Holdable, TenantModel):
 class CrmEvent(models.TextChoices):
     """The five things that LinkedIn can be told."""
 
-    LEAD_CREATED = "lead_created", "Lead created"
-    LEAD_QUALIFIED = "lead_qualified", "Lead qualified"
-    DEAL_CREATED = "deal_created", "Deal created"
-    DEAL_WON = "deal_won", "Deal won"
-    DEAL_LOST = "deal_lost", "Deal lost"
+    LEAD_CREATED = "lead_created", gettext_lazy("Lead created")
+    LEAD_QUALIFIED = "lead_qualified", gettext_lazy("Lead qualified")
+    DEAL_CREATED = "deal_created", gettext_lazy("Deal created")
+    DEAL_WON = "deal_won", gettext_lazy("Deal won")
+    DEAL_LOST = "deal_lost", gettext_lazy("Deal lost")
 
 
 class ValuePolicy(models.TextChoices):
     """Which value a conversion carries."""
 
-    NONE = "none", "None"
-    DEAL_AMOUNT = "deal_amount", "Deal amount"
-    FIXED = "fixed", "Fixed"
+    NONE = "none", gettext_lazy("None")
+    DEAL_AMOUNT = "deal_amount", gettext_lazy("Deal amount")
+    FIXED = "fixed", gettext_lazy("Fixed")
 
 
 class Repeat(models.TextChoices):
     """What happens when a deal is won (or lost) again."""
 
-    ONCE = "once", "Once a deal"
-    EACH_CYCLE = "each_cycle", "Each time"
+    ONCE = "once", gettext_lazy("Once a deal")
+    EACH_CYCLE = "each_cycle", gettext_lazy("Each time")
 
 
 class RuleQuerySet(TenantQuerySet["Rule"]):
@@ -197,30 +198,30 @@ class Rule(Holdable, TenantModel):
 class Status(models.TextChoices):
     """The life of a conversion event; see docs/delivery.md."""
 
-    PENDING = "pending", "Pending"
-    SENDING = "sending", "Sending"
-    ACCEPTED = "accepted", "Accepted"
-    HELD = "held", "Held"
-    SKIPPED = "skipped", "Skipped"
-    REJECTED = "rejected", "Rejected"
-    EXPIRED = "expired", "Expired"
-    CANCELLED = "cancelled", "Cancelled"
+    PENDING = "pending", gettext_lazy("Pending")
+    SENDING = "sending", gettext_lazy("Sending")
+    ACCEPTED = "accepted", gettext_lazy("Accepted")
+    HELD = "held", gettext_lazy("Held")
+    SKIPPED = "skipped", gettext_lazy("Skipped")
+    REJECTED = "rejected", gettext_lazy("Rejected")
+    EXPIRED = "expired", gettext_lazy("Expired")
+    CANCELLED = "cancelled", gettext_lazy("Cancelled")
 
 
 class Holder(models.TextChoices):
     """What holds a held event."""
 
-    CONNECTION = "connection", "Connection"
-    RULE = "rule", "Rule"
-    APP = "app", "API version"
-    LEAD = "lead", "Lead"
+    CONNECTION = "connection", gettext_lazy("Connection")
+    RULE = "rule", gettext_lazy("Rule")
+    APP = "app", gettext_lazy("API version")
+    LEAD = "lead", gettext_lazy("Lead")
 
 
 class Lane(models.IntegerChoices):
     """Live events go before what happened long ago."""
 
-    LIVE = 0, "Live"
-    BACKFILL = 1, "Backfill"
+    LIVE = 0, gettext_lazy("Live")
+    BACKFILL = 1, gettext_lazy("Backfill")
 
 
 WAITING = (Status.PENDING, Status.HELD)
@@ -403,14 +404,14 @@ class Worker(models.Model):
 class AlarmKind(models.TextChoices):
     """What somebody must know before they look."""
 
-    TOKEN = "token", "Token"
-    PERMISSION = "permission", "Permission"
-    RULE = "rule", "Rule"
-    VERSION = "version", "API version"
-    SILENCE = "silence", "Silence"
-    VOLUME = "volume", "Volume"
-    FUSE = "fuse", "Running out of time"
-    ACCOUNTS = "accounts", "Accounts"
+    TOKEN = "token", gettext_lazy("Token")
+    PERMISSION = "permission", gettext_lazy("Permission")
+    RULE = "rule", gettext_lazy("Rule")
+    VERSION = "version", gettext_lazy("API version")
+    SILENCE = "silence", gettext_lazy("Silence")
+    VOLUME = "volume", gettext_lazy("Volume")
+    FUSE = "fuse", gettext_lazy("Running out of time")
+    ACCOUNTS = "accounts", gettext_lazy("Accounts")
 
 
 class Alarm(TenantModel):
@@ -439,15 +440,15 @@ class Alarm(TenantModel):
 class AttemptOutcome(models.TextChoices):
     """What came of a request, or of one event in it."""
 
-    UNANSWERED = "unanswered", "Sent, no answer yet"
-    ACCEPTED = "accepted", "Accepted"
-    REJECTED = "rejected", "Rejected"
-    EXPIRED = "expired", "Too old"
-    NOT_STORED = "not_stored", "Not stored, sent again"
-    HELD = "held", "Held"
-    RETRY = "retry", "To be tried again"
-    UNKNOWN = "unknown", "Outcome unknown"
-    NOT_SENT = "not_sent", "Did not reach LinkedIn"
+    UNANSWERED = "unanswered", gettext_lazy("Sent, no answer yet")
+    ACCEPTED = "accepted", gettext_lazy("Accepted")
+    REJECTED = "rejected", gettext_lazy("Rejected")
+    EXPIRED = "expired", gettext_lazy("Too old")
+    NOT_STORED = "not_stored", gettext_lazy("Not stored, sent again")
+    HELD = "held", gettext_lazy("Held")
+    RETRY = "retry", gettext_lazy("To be tried again")
+    UNKNOWN = "unknown", gettext_lazy("Outcome unknown")
+    NOT_SENT = "not_sent", gettext_lazy("Did not reach LinkedIn")
 
 
 class Attempt(TenantModel):
@@ -545,9 +546,9 @@ class LeadForms(TenantModel):
 class FormStatus(models.TextChoices):
     """What became of a form that somebody sent, or whose deletion LinkedIn asked for."""
 
-    PENDING = "pending", "To be fetched"
-    DONE = "done", "Done"
-    FAILED = "failed", "Failed"
+    PENDING = "pending", gettext_lazy("To be fetched")
+    DONE = "done", gettext_lazy("Done")
+    FAILED = "failed", gettext_lazy("Failed")
 
 
 class LeadFormNotice(TenantModel):

@@ -15,6 +15,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from capi import holds, nudge, payload, recording
 from capi.models import (
@@ -37,6 +38,7 @@ from crm.actor import Actor
 from crm.errors import Conflict
 from crm.models import Company
 from crm.tenancy import company_scope, every_company
+from crm.texts import inside_a_sentence
 
 CONDITIONS = ("sources", "types", "countries", "tags", "pipelines", "min_amount")
 # What the audit log tells of a rule.
@@ -76,7 +78,7 @@ def save_token(
     token = "".join(token.split())
     if not _TOKEN.fullmatch(token):
         raise ValidationError(
-            {"token": "Paste the whole token from Campaign Manager: letters, digits and signs, no blanks."}
+            {"token": _("Paste the whole token from Campaign Manager: letters, digits and signs, no blanks.")}
         )
     connection = Connection.objects.select_for_update().first() or Connection(company=company)
     now, kind_before = timezone.now(), connection.kind
@@ -166,7 +168,7 @@ def update_rule(rule: Rule, changes: RuleChanges, actor: Actor) -> Rule:
     """Change a rule; that ends its hold. With another conversion id, what was never accepted is issued anew."""
     rule = Rule.objects.select_for_update().get(pk=rule.pk)
     if rule.deleted_at:
-        raise Conflict("This rule was deleted.", code="deleted")
+        raise Conflict(_("This rule was deleted."), code="deleted")
     before = _told(rule)
     _set_rule(rule, changes)
     rule.save()
@@ -202,9 +204,9 @@ def send_test(rule: Rule, actor: Actor) -> ConversionEvent:
     """Send a test event now, whatever is held, settling or switched off. Needs a token."""
     connection = Connection.objects.first()
     if connection is None or not connection.token_sealed:
-        raise Conflict("Save a LinkedIn token first, then send the test.", code="no_token")
+        raise Conflict(_("Save a LinkedIn token first, then send the test."), code="no_token")
     if rule.deleted_at:
-        raise Conflict("This rule was deleted.", code="deleted")
+        raise Conflict(_("This rule was deleted."), code="deleted")
     event = recording.record_test(rule, timezone.now())
     audit.record(actor, "rule_tested", rule, company=rule.company)
     return event
@@ -238,7 +240,7 @@ def send_now(event: ConversionEvent, actor: Actor) -> ConversionEvent:
     now = timezone.now()
     settling = ConversionEvent.objects.filter(pk=event.pk, status=Status.PENDING, attempts=0)
     if not settling.update(settles_at=None, next_attempt_at=now, changed_at=now):
-        raise Conflict("Only an event that is settling can be sent sooner.", code="not_settling")
+        raise Conflict(_("Only an event that is settling can be sent sooner."), code="not_settling")
     audit.record(actor, "event_sent_now", event, company=event.company)
     nudge.on_commit(event.company_id)
     return ConversionEvent.objects.get(pk=event.pk)
@@ -249,7 +251,7 @@ def cancel(event: ConversionEvent, actor: Actor) -> ConversionEvent:
     """Take back an event that still waits. What is on its way cannot be stopped."""
     waiting = ConversionEvent.objects.filter(pk=event.pk)
     if not recording.cancel_waiting(waiting, "cancelled_by_person", timezone.now()):
-        raise Conflict("Only an event that waits can be cancelled.", code="not_waiting")
+        raise Conflict(_("Only an event that waits can be cancelled."), code="not_waiting")
     audit.record(actor, "event_cancelled", event, company=event.company)
     return ConversionEvent.objects.get(pk=event.pk)
 
@@ -290,14 +292,16 @@ def _resend(events: ConversionEventQuerySet, now: datetime) -> int:
 def _why_not_resent(event: ConversionEvent, now: datetime) -> str:
     event = ConversionEvent.objects.get(pk=event.pk)
     if event.is_test:
-        return "A test event is sent once. Send another test instead."
+        return _("A test event is sent once. Send another test instead.")
     if event.erasure_id:
-        return "The person was erased, and nobody knows any more whom to tell of."
+        return _("The person was erased, and nobody knows any more whom to tell of.")
     if event.status == Status.SENDING:
-        return "This event is on its way. Wait for the answer."
+        return _("This event is on its way. Wait for the answer.")
     if event.status in RESENDABLE or event.status == Status.EXPIRED:
         return sentence("too_old")
-    return f"This event is {event.get_status_display().lower()} and cannot be sent again."
+    return _("This event is {status} and cannot be sent again.").format(
+        status=inside_a_sentence(event.get_status_display())
+    )
 
 
 def _start_afresh(connection: Connection) -> None:
@@ -346,9 +350,9 @@ def _check_words(rule: Rule) -> None:
     errors = {}
     for field, choices in (("event", CrmEvent), ("value", ValuePolicy), ("repeat", Repeat)):
         if getattr(rule, field) not in choices.values:
-            errors[field] = f"Choose one of {', '.join(choices.values)}."
+            errors[field] = _("Choose one of {values}.").format(values=", ".join(choices.values))
     if not errors and rule.value == ValuePolicy.DEAL_AMOUNT and not rule.event.startswith("deal_"):
-        errors["value"] = "A lead has no amount. Choose none or fixed."
+        errors["value"] = _("A lead has no amount. Choose none or fixed.")
     if errors:
         raise ValidationError(errors)
 
@@ -358,7 +362,7 @@ def _set_value(rule: Rule, changes: RuleChanges) -> None:
         rule.fixed_amount, rule.fixed_currency = None, ""
         return
     if not rule.fixed_currency:
-        raise ValidationError({"fixed_currency": "A fixed value needs a currency, such as EUR."})
+        raise ValidationError({"fixed_currency": _("A fixed value needs a currency, such as EUR.")})
     try:
         cleaning.currency(rule.fixed_currency)
     except ValidationError as error:
@@ -368,30 +372,34 @@ def _set_value(rule: Rule, changes: RuleChanges) -> None:
     except ValidationError as error:
         raise ValidationError({"fixed_amount": error.error_list}) from error
     if not amount:
-        raise ValidationError({"fixed_amount": "Enter an amount above zero."})
+        raise ValidationError({"fixed_amount": _("Enter an amount above zero.")})
     rule.fixed_amount = amount
 
 
 def _conditions(conditions: object) -> dict[str, object]:
     if not isinstance(conditions, dict):
-        raise ValidationError({"conditions": "Give conditions as names with lists of values."})
+        raise ValidationError({"conditions": _("Give conditions as names with lists of values.")})
     for name, wanted in conditions.items():
         if name not in CONDITIONS:
             raise ValidationError(
-                {"conditions": f"There is no condition {name!r}. Use {', '.join(CONDITIONS)}."}
+                {
+                    "conditions": _("There is no condition {name}. Use {names}.").format(
+                        name=repr(name), names=", ".join(CONDITIONS)
+                    )
+                }
             )
         if name == "min_amount":
             cleaning_error = _amount_error(wanted)
             if cleaning_error:
                 raise ValidationError({"conditions": f"min_amount: {cleaning_error}"})
         elif not isinstance(wanted, list) or not all(isinstance(word, str) for word in wanted):
-            raise ValidationError({"conditions": f"{name} must be a list of words."})
+            raise ValidationError({"conditions": _("{name} must be a list of words.").format(name=name)})
     return conditions
 
 
 def _amount_error(amount: object) -> str:
     if not isinstance(amount, str):
-        return "Enter a plain amount with a point, such as 1234.50."
+        return _("Enter a plain amount with a point, such as 1234.50.")
     try:
         cleaning.amount(amount, "")
     except ValidationError as error:

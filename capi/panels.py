@@ -13,12 +13,15 @@ from django.db.models import Count, Min, Q
 from django.db.models.functions import TruncDate
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from capi import explain, holds, story, trail
 from capi.explain import Explanation
 from capi.models import Connection, ConversionEvent, CrmEvent, Holder, Rule, Status
 from capi.readiness import readiness
 from capi.story import Cure
+from capi.told import told
 from crm import panels
 from crm.access import Ability, Principal
 from crm.frame import NavItem
@@ -110,7 +113,7 @@ def _badge_of_card(explanations: Sequence[Explanation]) -> Badge | None:
     states = [one.state for one in explanations]
     for state, tone, icon, word in (
         ("held", "warn", "pause-circle", "held"),
-        ("lost", "bad", "x-circle", "not sent"),
+        ("lost", "bad", "x-circle", _("not sent")),
         ("waiting", "info", "clock", "waiting"),
         ("sent", "good", "check-circle", "accepted"),
     ):
@@ -190,12 +193,12 @@ def _todo(principal: Principal) -> ToDo:
     setup = reverse("linkedin_setup")
     connection = Connection.objects.first()
     if connection is None or not connection.token_sealed:
-        return ToDo("LinkedIn is not connected, so what happens here waits.", setup, "Connect LinkedIn")
+        return ToDo(_("LinkedIn is not connected, so what happens here waits."), setup, _("Connect LinkedIn"))
     if connection.is_held:
-        verb = "Resume" if connection.held_reason == holds.PAUSED_BY_PERSON else "Replace token"
-        return ToDo(connection.held_message, setup, verb)
+        verb = _("Resume") if connection.held_reason == holds.PAUSED_BY_PERSON else _("Replace token")
+        return ToDo(told(connection.held_message), setup, verb)
     if not Rule.objects.current().exists():
-        return ToDo("No rule says what LinkedIn should be told.", f"{setup}#rules", "Add a rule")
+        return ToDo(_("No rule says what LinkedIn should be told."), f"{setup}#rules", _("Add a rule"))
     return _todo_of_holds() or _todo_of_losses() or ToDo("")
 
 
@@ -217,14 +220,26 @@ def _todo_of_holds() -> ToDo | None:
     if of_leads and worst["held_by"] == Holder.LEAD:
         count = sum(group["count"] for group in of_leads)
         url = f"{reverse('linkedin_events')}?status=held&held_by=lead"
-        text = f"{_events(count)} for consent: the people never said yes or no. {fuse}"
-        return ToDo(text, url, "Review them")
+        text = _("{events} for consent: the people never said yes or no. {fuse}").format(
+            events=_events(count), fuse=fuse
+        )
+        return ToDo(text, url, _("Review them"))
     if worst["held_by"] == Holder.RULE:
         url = reverse("linkedin_rule", args=[worst["rule"]])
-        return ToDo(f"{_events(worst['count'])} for the rule {worst['rule__name']}. {fuse}", url, "Fix rule")
+        return ToDo(
+            _("{events} for the rule {worst}. {fuse}").format(
+                events=_events(worst["count"]), worst=worst["rule__name"], fuse=fuse
+            ),
+            url,
+            _("Fix rule"),
+        )
     url = f"{reverse('linkedin_events')}?status=held"
     return ToDo(
-        f"{_events(worst['count'])}: LinkedIn retired the API version in use. {fuse}", url, "See them"
+        _("{events}: LinkedIn retired the API version in use. {fuse}").format(
+            events=_events(worst["count"]), fuse=fuse
+        ),
+        url,
+        _("See them"),
     )
 
 
@@ -233,18 +248,24 @@ def _todo_of_losses() -> ToDo | None:
     count = ConversionEvent.objects.real().filter(status=Status.REJECTED, changed_at__gte=since).count()
     if not count:
         return None
-    words = "1 event was" if count == 1 else f"{count} events were"
+    words = _("1 event was") if count == 1 else _("{count} events were").format(count=count)
     url = f"{reverse('linkedin_events')}?status=rejected"
-    return ToDo(f"{words} refused by LinkedIn in the last 30 days. Correct and resend.", url, "Review them")
+    return ToDo(
+        _("{words} refused by LinkedIn in the last 30 days. Correct and resend.").format(words=words),
+        url,
+        _("Review them"),
+    )
 
 
 def _events(count: int) -> str:
-    return "1 event waits" if count == 1 else f"{count} events wait"
+    return _("1 event waits") if count == 1 else _("{count} events wait").format(count=count)
 
 
 def _fuse_words(expires_at: object) -> str:
     days = max((expires_at - timezone.now()).days, 0)  # type: ignore[operator]
-    return f"The oldest can wait {days} more day{'' if days == 1 else 's'}."
+    return ngettext("The oldest can wait {n} more day.", "The oldest can wait {n} more days.", days).format(
+        n=days
+    )
 
 
 def first_steps(principal: Principal) -> list[FirstStep]:
@@ -255,33 +276,37 @@ def first_steps(principal: Principal) -> list[FirstStep]:
     connection = Connection.objects.first()
     return [
         FirstStep(
-            "Connect LinkedIn",
-            "Paste the access token of your ad account, so that won deals are reported and ads learn from revenue, "
-            "not from form fills.",
+            _("Connect LinkedIn"),
+            _(
+                "Paste the access token of your ad account, so that won deals are reported and ads learn from revenue, "
+                "not from form fills."
+            ),
             setup,
-            "Connect LinkedIn",
+            _("Connect LinkedIn"),
             is_done=connection is not None and bool(connection.token_sealed),
         ),
         FirstStep(
-            "Add a rule",
-            "“When a deal is won, tell LinkedIn Purchase with its amount.”",
+            _("Add a rule"),
+            _("“When a deal is won, tell LinkedIn Purchase with its amount.”"),
             f"{setup}#rules",
-            "Add a rule",
+            _("Add a rule"),
             is_done=Rule.objects.current().exists(),
         ),
         FirstStep(
-            "Send a test event",
-            "A made-up person, marked as test, never counted. You see LinkedIn's answer within seconds.",
+            _("Send a test event"),
+            _("A made-up person, marked as test, never counted. You see LinkedIn's answer within seconds."),
             f"{setup}#rules",
-            "Send a test",
+            _("Send a test"),
             is_done=ConversionEvent.objects.filter(is_test=True).exists(),
         ),
         FirstStep(
-            "Hand over the click id",
-            "Let your web form pass LinkedIn's click id (li_fat_id) on with each lead, and LinkedIn matches more of "
-            "them.",
+            _("Hand over the click id"),
+            _(
+                "Let your web form pass LinkedIn's click id (li_fat_id) on with each lead, and LinkedIn "
+                "matches more of them."
+            ),
             reverse("api-docs"),
-            "See how",
+            _("See how"),
             is_done=Lead.objects.current().exclude(li_fat_id="").exists(),
         ),
     ]
@@ -307,7 +332,7 @@ def nav_item(principal: Principal, path: str) -> NavItem | None:
         url,
         "tell",
         current=path.startswith(url),
-        badge=f"{held['all']} held" if held["all"] else "",
+        badge=_("{held} held").format(held=held["all"]) if held["all"] else "",
         state=state,  # type: ignore[arg-type]
         state_label=words,
         keys="g i",
@@ -316,12 +341,14 @@ def nav_item(principal: Principal, path: str) -> NavItem | None:
 
 def _health(connection: Connection | None, held: int, stopped: int) -> tuple[str, str]:
     if connection is None or not connection.token_sealed:
-        return ("bad", "Not connected, events are held") if held else ("", "")
+        return ("bad", _("Not connected, events are held")) if held else ("", "")
     if connection.is_held or stopped:
-        return "bad", "Sending to LinkedIn has stopped"
+        return "bad", _("Sending to LinkedIn has stopped")
     if held:
-        return "warn", f"{held} event{' is' if held == 1 else 's are'} held"
-    return "good", "Flowing to LinkedIn" if connection.last_accepted_at else "Connected, nothing accepted yet"
+        return "warn", ngettext("{n} event is held", "{n} events are held", held).format(n=held)
+    return "good", _("Flowing to LinkedIn") if connection.last_accepted_at else _(
+        "Connected, nothing accepted yet"
+    )
 
 
 # ── Timelines ──────────────────────────────────────────────────────────────────────────────────────────
@@ -347,13 +374,22 @@ def _entries(about: Q) -> list[TimelineEntry]:
 
 def _entry(event: ConversionEvent) -> TimelineEntry:
     if event.status == Status.ACCEPTED and event.accepted_at:
-        return TimelineEntry(event.accepted_at, f"LinkedIn accepted {event.rule.name}", "check", "good")
+        return TimelineEntry(
+            event.accepted_at, _("LinkedIn accepted {name}").format(name=event.rule.name), "check", "good"
+        )
     label = event.get_event_display()
-    why = event.message or story.short(event, timezone.now())
+    why = told(event.message) or story.short(event, timezone.now())
     if event.status == Status.CANCELLED:
-        return TimelineEntry(event.changed_at, f"LinkedIn is not told of {label}: {why}", "no-symbol")
+        return TimelineEntry(
+            event.changed_at,
+            _("LinkedIn is not told of {label}: {why}").format(label=label, why=why),
+            "no-symbol",
+        )
     return TimelineEntry(
-        event.changed_at, f"LinkedIn was not told of {label}: {why}", _DOTS[event.status], story.tone(event)
+        event.changed_at,
+        _("LinkedIn was not told of {label}: {why}").format(label=label, why=why),
+        _DOTS[event.status],
+        story.tone(event),
     )
 
 
@@ -439,15 +475,17 @@ def move_note(deal: Deal) -> Note | None:
         left = event.settles_at - timezone.now()
         minutes = max(round(left.total_seconds() / 60), 1)
         return Note(
-            f"LinkedIn will be told in {minutes} min.",
+            _("LinkedIn will be told in {minutes} min.").format(minutes=minutes),
             reverse("linkedin_send_now", args=[event.pk]),
-            "Send now",
+            _("Send now"),
         )
     if event.status == Status.ACCEPTED:
-        return Note("LinkedIn was told of this before and is not told again.")
+        return Note(_("LinkedIn was told of this before and is not told again."))
     if event.status in (Status.PENDING, Status.SENDING):
-        return Note("LinkedIn is being told.")
-    return Note(f"LinkedIn is not told yet. {story.sentence(event, timezone.now())}")
+        return Note(_("LinkedIn is being told."))
+    return Note(
+        _("LinkedIn is not told yet. {sentence}").format(sentence=story.sentence(event, timezone.now()))
+    )
 
 
 panels.lead_panels.append(lead_card)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from capi.identity import consent_obstacle
 from crm.models import Company, Consent, Lead, StatusCategory
+from crm.texts import gettext_lazy
 
 Tone = Literal["", "good", "warn", "bad"]
 
@@ -59,58 +61,58 @@ def _verdict(lead: Lead, company: Company, email: str) -> tuple[int, str, Tone, 
         return 0, word, "", _NEVER[word]
     strong = bool(lead.li_fat_id or lead.lead_gen_response)
     if not email and not strong:
-        return 1, "No e-mail", "bad", "LinkedIn could not tell who this is. Add an e-mail."
+        return 1, _("No e-mail"), "bad", _("LinkedIn could not tell who this is. Add an e-mail.")
     if consent_obstacle(lead, company):
-        return 2, "Consent unknown", "warn", "Events wait until consent is recorded."
+        return 2, _("Consent unknown"), "warn", _("Events wait until consent is recorded.")
     if not email:
         return (
             3,
-            "No e-mail",
+            _("No e-mail"),
             "warn",
-            "The click id identifies them; an e-mail would make a match more likely.",
+            _("The click id identifies them; an e-mail would make a match more likely."),
         )
     if strong:
-        return 4, "Ready", "good", "LinkedIn gets everything it can match."
-    word = "No click id" if company.enhanced_matching and _has_name(lead) else "E-mail only"
-    return 3, word, "warn", "LinkedIn matches by e-mail. A click id would make a match more likely."
+        return 4, _("Ready"), "good", _("LinkedIn gets everything it can match.")
+    word = _("No click id") if company.enhanced_matching and _has_name(lead) else _("E-mail only")
+    return 3, word, "warn", _("LinkedIn matches by e-mail. A click id would make a match more likely.")
 
 
 _NEVER = {
-    "Archived": "Archived leads are never reported.",
-    "Test lead": "Test leads are never reported.",
-    "Spam": "The lead's status counts as spam, so nothing is reported.",
-    "Consent denied": "The person does not want to be reported to LinkedIn.",
-    "Internal": "The e-mail belongs to one of the company's own domains.",
+    "Archived": gettext_lazy("Archived leads are never reported."),
+    "Test lead": gettext_lazy("Test leads are never reported."),
+    "Spam": gettext_lazy("The lead's status counts as spam, so nothing is reported."),
+    "Consent denied": gettext_lazy("The person does not want to be reported to LinkedIn."),
+    "Internal": gettext_lazy("The e-mail belongs to one of the company's own domains."),
 }
 
 
 def _never(lead: Lead, company: Company, email: str) -> str:
     domain = email.rpartition("@")[2].lower()
     if lead.is_archived:
-        return "Archived"
+        return _("Archived")
     if lead.is_test:
-        return "Test lead"
+        return _("Test lead")
     if lead.status.category == StatusCategory.SPAM:
-        return "Spam"
+        return _("Spam")
     if lead.consent == Consent.DENIED:
-        return "Consent denied"
-    return "Internal" if domain and domain in company.internal_domains else ""
+        return _("Consent denied")
+    return _("Internal") if domain and domain in company.internal_domains else ""
 
 
 def _checks(lead: Lead, email: str) -> tuple[Check, ...]:
     checks = (
-        Check("E-mail", bool(email)),
-        Check("Click id", bool(lead.li_fat_id), _age(lead)),
-        Check("Name", _has_name(lead)),
+        Check(_("E-mail"), bool(email)),
+        Check(_("Click id"), bool(lead.li_fat_id), _age(lead)),
+        Check(_("Name"), _has_name(lead)),
         Check(
-            "Consent",
+            _("Consent"),
             lead.consent == Consent.GRANTED,
             "" if lead.consent == Consent.GRANTED else lead.consent,
         ),
     )
     if not lead.lead_gen_response:
         return checks
-    return (*checks, Check("LinkedIn form", is_there=True))
+    return (*checks, Check(_("LinkedIn form"), is_there=True))
 
 
 def _has_name(lead: Lead) -> bool:
@@ -121,4 +123,4 @@ def _age(lead: Lead) -> str:
     if not lead.li_fat_id or not lead.li_fat_id_captured_at:
         return ""
     days = (timezone.now() - lead.li_fat_id_captured_at).days
-    return {0: "of today", 1: "1 day old"}.get(days, f"{days} days old")
+    return {0: _("of today"), 1: _("1 day old")}.get(days, _("{days} days old").format(days=days))

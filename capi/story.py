@@ -8,11 +8,14 @@ from typing import Literal
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from capi.holds import PAUSED_BY_PERSON
 from capi.models import RESENDABLE, WAITING, ConversionEvent, Holder, Status
 from capi.payload import SENDABLE_DAYS
+from capi.told import told
 from capi.wording import SENTENCES
+from crm.texts import gettext_lazy
 
 Tone = Literal["", "good", "warn", "bad", "info"]
 
@@ -41,25 +44,27 @@ def sentence(event: ConversionEvent, now: datetime) -> str:
     if event.status == Status.ACCEPTED:
         return _accepted(event)
     if event.status == Status.SENDING:
-        return f"On its way for {span(now - event.changed_at)}."
+        return _("On its way for {span}.").format(span=span(now - event.changed_at))
     if event.is_settling:
         return _settling(event, now)
     if event.status == Status.PENDING:
         return _pending(event, now)
-    return event.message or SENTENCES.get(event.reason, "")
+    return told(event.message or SENTENCES.get(event.reason, ""))
 
 
 def short(event: ConversionEvent, now: datetime) -> str:
     """The state in a few words, for a badge: "Settling, 1 min 48 s", "Not sent: no consent"."""
     if event.is_settling:
-        return f"Settling, {span(_left(event, now))}" if _left(event, now) else "Settling"
+        return (
+            _("Settling, {span}").format(span=span(_left(event, now))) if _left(event, now) else _("Settling")
+        )
     if event.status == Status.ACCEPTED:
-        return "LinkedIn accepted"
+        return _("LinkedIn accepted")
     if event.status in (Status.PENDING, Status.SENDING):
-        return "On its way to LinkedIn"
+        return _("On its way to LinkedIn")
     if event.status == Status.CANCELLED:
-        return "Cancelled"
-    return f"Not sent: {_SHORT.get(event.reason, _SHORT_STATUS[event.status])}"
+        return _("Cancelled")
+    return _("Not sent: {short}").format(short=_SHORT.get(event.reason, _SHORT_STATUS[event.status]))
 
 
 def tone(event: ConversionEvent) -> Tone:
@@ -74,13 +79,13 @@ def icon(event: ConversionEvent) -> str:
 def cure(event: ConversionEvent) -> Cure | None:
     """The one action that helps; None where time does it, or nothing can. `event.rule` should be at hand."""
     if event.is_settling and event.settles_at and event.settles_at > timezone.now():
-        return Cure("Send now", reverse("linkedin_send_now", args=[event.pk]), is_post=True)
+        return Cure(_("Send now"), reverse("linkedin_send_now", args=[event.pk]), is_post=True)
     if event.status == Status.HELD:
         return _cure_of_hold(event)
     if event.reason == "no_identifier" and event.lead_id:
-        return Cure("Add e-mail", lead_url(event.lead_id))
+        return Cure(_("Add e-mail"), lead_url(event.lead_id))
     if event.status == Status.REJECTED:
-        return Cure("Resend", reverse("linkedin_resend", args=[event.pk]), is_post=True)
+        return Cure(_("Resend"), reverse("linkedin_resend", args=[event.pk]), is_post=True)
     return None
 
 
@@ -97,7 +102,9 @@ def fuse(event: ConversionEvent, now: datetime) -> Fuse | None:
     if event.status not in WAITING or event.is_test:
         return None
     days = max((event.expires_at - now).days, 0)
-    words = {0: "can wait less than a day", 1: "can wait 1 more day"}.get(days, f"can wait {days} more days")
+    words = {0: _("can wait less than a day"), 1: _("can wait 1 more day")}.get(
+        days, _("can wait {days} more days").format(days=days)
+    )
     percent = min(round(100 * days / SENDABLE_DAYS), 100)
     return Fuse(days, percent, "bad" if days <= 7 else "warn", words)
 
@@ -111,7 +118,7 @@ def span(time: timedelta) -> str:
         return _two(seconds // 60, "min", seconds % 60, "s")
     if seconds < 48 * 3600:
         return _two(seconds // 3600, "h", seconds % 3600 // 60, "min")
-    return f"{seconds // 86400} days"
+    return _("{n} days").format(n=seconds // 86400)
 
 
 def lead_url(lead: object) -> str:
@@ -124,11 +131,15 @@ def _two(many: int, large: str, few: int, small: str) -> str:
 
 def _accepted(event: ConversionEvent) -> str:
     if event.is_test:
-        return "Test event. Left out of all counts."
+        return _("Test event. Left out of all counts.")
     if event.accepted_at is None or event.attempts < 2:
-        return SENTENCES["accepted"]
-    tries = {2: "second", 3: "third", 4: "fourth"}.get(event.attempts, f"{event.attempts}th")
-    return f"Accepted at the {tries} try, {span(event.accepted_at - event.happened_at)} after it happened."
+        return told(SENTENCES["accepted"])
+    tries = {2: _("second"), 3: _("third"), 4: _("fourth")}.get(
+        event.attempts, _("{n}th").format(n=event.attempts)
+    )
+    return _("Accepted at the {tries} try, {span} after it happened.").format(
+        tries=tries, span=span(event.accepted_at - event.happened_at)
+    )
 
 
 def _left(event: ConversionEvent, now: datetime) -> timedelta:
@@ -137,14 +148,18 @@ def _left(event: ConversionEvent, now: datetime) -> timedelta:
 
 def _settling(event: ConversionEvent, now: datetime) -> str:
     left = _left(event, now)
-    return f"Waits {span(left)} more, in case it is undone." if left else "The wait is over; it is sent now."
+    return (
+        _("Waits {span} more, in case it is undone.").format(span=span(left))
+        if left
+        else _("The wait is over; it is sent now.")
+    )
 
 
 def _pending(event: ConversionEvent, now: datetime) -> str:
     if event.next_attempt_at <= now:
-        return event.message or "It is sent in a moment."
-    due = f"Next try at {timezone.localtime(event.next_attempt_at):%H:%M:%S}."
-    return f"{event.message} {due}" if event.message else due
+        return told(event.message) or _("It is sent in a moment.")
+    due = _("Next try at {time}.").format(time=f"{timezone.localtime(event.next_attempt_at):%H:%M:%S}")
+    return f"{told(event.message)} {due}" if event.message else due
 
 
 def _cure_of_hold(event: ConversionEvent) -> Cure | None:
@@ -152,18 +167,18 @@ def _cure_of_hold(event: ConversionEvent) -> Cure | None:
         return _cure_of_connection(event.reason)
     if event.held_by == Holder.LEAD:
         person = event.told_lead_id or event.lead_id
-        return Cure("Set consent", f"{lead_url(person)}#consent-h") if person else None
+        return Cure(_("Set consent"), f"{lead_url(person)}#consent-h") if person else None
     if event.held_by == Holder.RULE:
         if event.reason == PAUSED_BY_PERSON:
-            return Cure("Release", reverse("linkedin_rule_release", args=[event.rule_id]), is_post=True)
-        return Cure("Fix rule", reverse("linkedin_rule", args=[event.rule_id]))
+            return Cure(_("Release"), reverse("linkedin_rule_release", args=[event.rule_id]), is_post=True)
+        return Cure(_("Fix rule"), reverse("linkedin_rule", args=[event.rule_id]))
     return None
 
 
 def _cure_of_connection(reason: str) -> Cure:
     if reason == PAUSED_BY_PERSON:
-        return Cure("Resume", reverse("linkedin_release"), is_post=True)
-    return Cure("Save a token" if reason == "no_token" else "Replace token", reverse("linkedin_token"))
+        return Cure(_("Resume"), reverse("linkedin_release"), is_post=True)
+    return Cure(_("Save a token") if reason == "no_token" else _("Replace token"), reverse("linkedin_token"))
 
 
 _TONES: dict[str, Tone] = {
@@ -187,27 +202,27 @@ _ICONS: dict[str, str] = {
     Status.CANCELLED: "no-symbol",
 }
 _SHORT = {
-    "no_identifier": "no e-mail",
-    "consent_denied": "no consent",
-    "consent_unknown": "consent unknown",
-    "test_lead": "a test lead",
-    "internal_lead": "an own address",
-    "spam_lead": "spam",
-    "archived_lead": "archived",
-    "duplicate": "LinkedIn has it",
-    "excluded_by_condition": "left out by the rule",
-    "no_token": "no token",
-    "paused_by_person": "paused",
-    "rule_unknown": "the rule",
-    "rule_wrong_method": "the rule",
-    "rule_disabled": "the rule",
-    "rule_urn_malformed": "the rule",
-    "rule_refused": "the rule",
-    "too_old": "too old",
+    "no_identifier": gettext_lazy("no e-mail"),
+    "consent_denied": gettext_lazy("no consent"),
+    "consent_unknown": gettext_lazy("consent unknown"),
+    "test_lead": gettext_lazy("a test lead"),
+    "internal_lead": gettext_lazy("an own address"),
+    "spam_lead": gettext_lazy("spam"),
+    "archived_lead": gettext_lazy("archived"),
+    "duplicate": gettext_lazy("LinkedIn has it"),
+    "excluded_by_condition": gettext_lazy("left out by the rule"),
+    "no_token": gettext_lazy("no token"),
+    "paused_by_person": gettext_lazy("paused"),
+    "rule_unknown": gettext_lazy("the rule"),
+    "rule_wrong_method": gettext_lazy("the rule"),
+    "rule_disabled": gettext_lazy("the rule"),
+    "rule_urn_malformed": gettext_lazy("the rule"),
+    "rule_refused": gettext_lazy("the rule"),
+    "too_old": gettext_lazy("too old"),
 }
 _SHORT_STATUS: dict[str, str] = {
     Status.HELD: "held",
     Status.SKIPPED: "skipped",
     Status.REJECTED: "refused",
-    Status.EXPIRED: "too old",
+    Status.EXPIRED: gettext_lazy("too old"),
 }

@@ -11,14 +11,17 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from capi import hashing, payload, story
 from capi.models import Attempt, AttemptOutcome, ConversionEvent, CrmEvent, Delivery, Holder, Status
 from capi.preview import preview_event
 from capi.story import Tone
+from capi.told import told
 from crm.display import money, short_date
 from crm.models import Activity, Consent, Lead
 from crm.models.activity import ActivityKind
+from crm.texts import gettext_lazy, inside_a_sentence, told_again
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,11 @@ class Trail:
         count = self.event.unknown_outcomes
         if not count:
             return ""
-        times = {1: "Once", 2: "Twice"}.get(count, f"{count} times")
-        return (
-            f"{times} a request left and no clear answer came, so LinkedIn may have counted this more than once. "
-            "Every try had the same id."
-        )
+        times = {1: _("Once"), 2: _("Twice")}.get(count, _("{count} times").format(count=count))
+        return _(
+            "{times} a request left and no clear answer came, so LinkedIn may have counted this more "
+            "than once. Every try had the same id."
+        ).format(times=times)
 
 
 def trail(event: ConversionEvent) -> Trail:
@@ -94,26 +97,26 @@ def chain(event: ConversionEvent) -> list[Link]:
     """How far an event came and what stopped it. The event must be loaded with `rule`, `lead` and `told_lead`."""
     person = event.told_lead or event.lead
     when = timezone.localtime(event.happened_at)
-    links = [_good("It happened", f"{short_date(when.date(), timezone.localdate())}, {when:%H:%M}")]
-    links.append(_good("The rule", f"“{event.rule.name}” listens to it"))
+    links = [_good(_("It happened"), f"{short_date(when.date(), timezone.localdate())}, {when:%H:%M}")]
+    links.append(_good(_("The rule"), _("“{name}” listens to it").format(name=event.rule.name)))
     if person is not None:
-        links += [_consent_link(person), _good("Who", _identity(event, person))]
+        links += [_consent_link(person), _good(_("Who"), _identity(event, person))]
     links.append(Link("LinkedIn", _waits_for(event), "faint", "clock"))
     return _stopped(links, event)
 
 
 _STOPS = {
-    Holder.RULE: "The rule",
-    Holder.LEAD: "Consent",
+    Holder.RULE: gettext_lazy("The rule"),
+    Holder.LEAD: gettext_lazy("Consent"),
     Holder.CONNECTION: "LinkedIn",
     Holder.APP: "LinkedIn",
 }
 _STOPPED_BY_REASON = {
-    "consent_denied": "Consent",
-    "excluded_by_condition": "The rule",
-    "rule_changed": "The rule",
-    "rule_deleted": "The rule",
-    "undone": "It happened",
+    "consent_denied": gettext_lazy("Consent"),
+    "excluded_by_condition": gettext_lazy("The rule"),
+    "rule_changed": gettext_lazy("The rule"),
+    "rule_deleted": gettext_lazy("The rule"),
+    "undone": gettext_lazy("It happened"),
 }
 _ABOUT_PERSON = {
     "no_identifier",
@@ -128,7 +131,7 @@ _ABOUT_PERSON = {
 
 def _stopped(links: list[Link], event: ConversionEvent) -> list[Link]:
     label = _STOPS.get(Holder(event.held_by)) if event.held_by else _STOPPED_BY_REASON.get(event.reason)
-    label = label or ("Who" if event.reason in _ABOUT_PERSON else "LinkedIn")
+    label = label or (_("Who") if event.reason in _ABOUT_PERSON else "LinkedIn")
     stop_text = story.sentence(event, timezone.now())
     stop = Link(label, stop_text, _stop_tone(event), story.icon(event), is_stop=True)
     return [stop if link.label == label else link for link in links]
@@ -144,43 +147,47 @@ def _good(label: str, text: str) -> Link:
 
 def _consent_link(person: Lead) -> Link:
     if person.consent == Consent.GRANTED:
-        return _good("Consent", f"granted{_on(person)}")
+        return _good(_("Consent"), _("granted") + _on(person))
     if person.consent == Consent.DENIED:
-        return Link("Consent", f"denied{_on(person)}", "faint", "minus-circle")
-    return Link("Consent", "unknown", "faint", "minus-circle")
+        return Link(_("Consent"), _("denied") + _on(person), "faint", "minus-circle")
+    return Link(_("Consent"), _("unknown"), "faint", "minus-circle")
 
 
 def _on(person: Lead) -> str:
     if person.consent_at is None:
         return ""
-    return f" on {short_date(timezone.localtime(person.consent_at).date(), timezone.localdate())}"
+    return _(" on {short_date}").format(
+        short_date=short_date(timezone.localtime(person.consent_at).date(), timezone.localdate())
+    )
 
 
 def _waits_for(event: ConversionEvent) -> str:
-    words = {Holder.RULE: "waits for the rule", Holder.LEAD: "waits for consent"}
-    return words.get(Holder(event.held_by), "was not asked") if event.held_by else "was not asked"
+    words = {Holder.RULE: _("waits for the rule"), Holder.LEAD: _("waits for consent")}
+    return words.get(Holder(event.held_by), _("was not asked")) if event.held_by else _("was not asked")
 
 
 def _identity(event: ConversionEvent, person: Lead) -> str:
     known = event.identifiers or _identifiers_of(person)
     name = person.first_name or person.full_name
     if not known:
-        return f"{name}, nothing to recognise them by"
-    return f"{name}, by {_listed(known)}"
+        return _("{name}, nothing to recognise them by").format(name=name)
+    return _("{name}, by {listed}").format(name=name, listed=_listed(known))
 
 
 _IDENTIFIERS = {
-    "lead_gen_response": "LinkedIn form",
-    "click_id": "click id",
-    "email": "e-mail",
-    "name": "name",
+    "lead_gen_response": gettext_lazy("LinkedIn form"),
+    "click_id": gettext_lazy("click id"),
+    "email": gettext_lazy("e-mail"),
+    "name": gettext_lazy("name"),
 }
 
 
 def _listed(identifiers: list[str]) -> str:
     """LinkedIn form, click id and e-mail."""
-    words = [_IDENTIFIERS[one] for one in identifiers]
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    words = [str(_IDENTIFIERS[one]) for one in identifiers]
+    if len(words) < 2:
+        return "".join(words)
+    return _("{words} and {last}").format(words=", ".join(words[:-1]), last=words[-1])
 
 
 def _identifiers_of(person: Lead) -> list[str]:
@@ -206,7 +213,9 @@ _FACTS: dict[str, tuple[str, str]] = {
 def _happened(event: ConversionEvent) -> Step:
     kind, icon = _FACTS[event.event]
     if event.is_test:
-        return Step("solid-beaker", "A test of the rule: a made-up person, never counted", event.happened_at)
+        return Step(
+            "solid-beaker", _("A test of the rule: a made-up person, never counted"), event.happened_at
+        )
     activity = _activity(event, kind)
     who = _author(activity)
     return Step(icon, _what(event, activity), event.happened_at, who=who)
@@ -227,34 +236,59 @@ def _activity(event: ConversionEvent, kind: str) -> Activity | None:
 def _author(activity: Activity | None) -> str:
     if activity is None:
         return ""
-    return str(activity.actor) if activity.actor else activity.actor_label
+    return str(activity.actor) if activity.actor else told_again(activity.actor_label)
 
 
 def _what(event: ConversionEvent, activity: Activity | None) -> str:
     if event.event == CrmEvent.LEAD_CREATED:
-        return f"added {_lead_name(event)}" if _author(activity) else f"{_lead_name(event)} was added"
+        return (
+            _("added {lead_name}").format(lead_name=_lead_name(event))
+            if _author(activity)
+            else _("{lead_name} was added").format(lead_name=_lead_name(event))
+        )
     if event.event == CrmEvent.DEAL_CREATED:
-        return f"created the deal {event.deal}" if _author(activity) else f"The deal {event.deal} was created"
+        return (
+            _("created the deal {deal}").format(deal=event.deal)
+            if _author(activity)
+            else _("The deal {deal} was created").format(deal=event.deal)
+        )
     subject = event.deal or event.lead
     if activity is None:
-        return f"{subject}: {event.get_event_display().lower()}"
-    return f"moved {subject} from {activity.old} to {activity.new}"
+        return f"{subject}: {inside_a_sentence(event.get_event_display())}"
+    return _("moved {subject} from {old} to {new}").format(
+        subject=subject, old=activity.old, new=activity.new
+    )
 
 
 def _lead_name(event: ConversionEvent) -> str:
-    return str(event.lead or "a lead that was erased since")
+    return str(event.lead or _("a lead that was erased since"))
 
 
 def _rule(event: ConversionEvent) -> Step:
-    value = f", value {money(event.value, event.currency)}" if event.value else ""
-    text = f"Rule “{event.rule.name}” listens to it, conversion {event.conversion_id}{value}"
+    value = _(", value {money}").format(money=money(event.value, event.currency)) if event.value else ""
+    text = _("Rule “{name}” listens to it, conversion {conversion_id}{value}").format(
+        name=event.rule.name, conversion_id=event.conversion_id, value=value
+    )
     return Step("solid-bolt", text, event.created_at)
 
 
 def _consent(person: Lead, event: ConversionEvent) -> Step:
-    source = f" by {person.consent_source}" if person.consent_source else ""
-    version = f", text {person.consent_text_version}" if person.consent_text_version else ""
-    text = f"Consent {person.get_consent_display().lower()}{source}{version}{_on(person)}"
+    source = (
+        _(" by {consent_source}").format(consent_source=person.consent_source)
+        if person.consent_source
+        else ""
+    )
+    version = (
+        _(", text {consent_text_version}").format(consent_text_version=person.consent_text_version)
+        if person.consent_text_version
+        else ""
+    )
+    text = _("Consent {consent}{source}{version}{on}").format(
+        consent=inside_a_sentence(person.get_consent_display()),
+        source=source,
+        version=version,
+        on=_on(person),
+    )
     if person.consent == Consent.GRANTED:
         return Step("solid-shield-check", text, tone="good")
     stopped = event.held_by == Holder.LEAD or event.reason == "consent_denied"
@@ -264,27 +298,37 @@ def _consent(person: Lead, event: ConversionEvent) -> Step:
 def _who(person: Lead, event: ConversionEvent) -> list[Step]:
     other = event.told_lead_id and event.told_lead_id != event.lead_id
     instead = (
-        f"{event.lead} has nothing to be recognised by, so LinkedIn is told of {person}. " if other else ""
+        _("{lead} has nothing to be recognised by, so LinkedIn is told of {person}. ").format(
+            lead=event.lead, person=person
+        )
+        if other
+        else ""
     )
     if not event.identifiers:
         text = (
-            "No identifier"
+            _("No identifier")
             if event.reason == "no_identifier"
-            else "Identifiers are looked up when it is sent"
+            else _("Identifiers are looked up when it is sent")
         )
         return [
             Step("solid-finger-print", instead + text, tone="warn" if event.reason == "no_identifier" else "")
         ]
     known = _listed(event.identifiers)
     age = _click_age(person) if "click_id" in event.identifiers else ""
-    return [Step("solid-finger-print", f"{instead}Recognised by {known}{age}", tone="good")]
+    return [
+        Step(
+            "solid-finger-print",
+            _("{instead}Recognised by {known}{age}").format(instead=instead, known=known, age=age),
+            tone="good",
+        )
+    ]
 
 
 def _click_age(person: Lead) -> str:
     if person.li_fat_id_captured_at is None:
         return ""
     days = (timezone.now() - person.li_fat_id_captured_at).days
-    return f", the click {days} days old" if days > 1 else ""
+    return _(", the click {days} days old").format(days=days) if days > 1 else ""
 
 
 _OUTCOMES: dict[str, tuple[str, Tone]] = {
@@ -300,14 +344,24 @@ def _attempt(number: int, delivery: Delivery) -> Step:
     attempt = delivery.attempt
     outcome = delivery.outcome or attempt.outcome
     icon, tone = _OUTCOMES.get(outcome, ("solid-arrow-path", "warn"))
-    words = delivery.message or attempt.message or AttemptOutcome(outcome).label
-    return Step(icon, f"Try {number}{_figures(attempt)}: {words}", attempt.at, tone, code=attempt.request_id)
+    words = told(delivery.message or attempt.message) or AttemptOutcome(outcome).label
+    return Step(
+        icon,
+        _("Try {number}{figures}: {words}").format(number=number, figures=_figures(attempt), words=words),
+        attempt.at,
+        tone,
+        code=attempt.request_id,
+    )
 
 
 def _figures(attempt: Attempt) -> str:
     answer = str(attempt.status_code) if attempt.status_code else ""
-    took = f"{attempt.duration_ms} ms" if attempt.duration_ms is not None else ""
-    size = f"with {attempt.size - 1} other events" if attempt.size > 1 else ""
+    took = (
+        _("{duration_ms} ms").format(duration_ms=attempt.duration_ms)
+        if attempt.duration_ms is not None
+        else ""
+    )
+    size = _("with {n} other events").format(n=attempt.size - 1) if attempt.size > 1 else ""
     figures = ", ".join(part for part in (answer, took, size) if part)
     return f" ({figures})" if figures else ""
 

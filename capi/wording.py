@@ -6,214 +6,284 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+
+def _(text: str) -> str:
+    """Mark a text for the translators. It stays in English here; `capi.told` says it in the reader's language."""
+    return text
+
+
 # Each says what happened, what it means and what to do. {status} becomes " (403)", or nothing.
 SENTENCES: dict[str, str] = {
     # skipped
     "no_identifier": (
-        "There is no e-mail, no LinkedIn click id and no LinkedIn form response, so LinkedIn cannot tell "
-        "who this is. Add an e-mail, then resend."
+        _(
+            "There is no e-mail, no LinkedIn click id and no LinkedIn form response, so LinkedIn cannot tell "
+            "who this is. Add an e-mail, then resend."
+        )
     ),
     "consent_denied": (
-        "The person does not want to be reported to LinkedIn, so this is not sent. If they change their "
-        "mind, record the consent, then resend."
+        _(
+            "The person does not want to be reported to LinkedIn, so this is not sent. If they change their "
+            "mind, record the consent, then resend."
+        )
     ),
     "test_lead": (
-        "This is a test lead, and test leads are never reported. If it is a real one, clear the test mark, "
-        "then resend."
+        _(
+            "This is a test lead, and test leads are never reported. If it is a real one, clear the test mark, "
+            "then resend."
+        )
     ),
     "internal_lead": (
-        "The e-mail belongs to one of the company's own domains, so this is not a customer and is not "
-        "reported. If it is one, change the internal domains, then resend."
+        _(
+            "The e-mail belongs to one of the company's own domains, so this is not a customer and is not "
+            "reported. If it is one, change the internal domains, then resend."
+        )
     ),
     "spam_lead": (
-        "The lead's status counts as spam, so it is not reported. If it is not spam, change the status, "
-        "then resend."
+        _(
+            "The lead's status counts as spam, so it is not reported. If it is not spam, change the status, "
+            "then resend."
+        )
     ),
-    "archived_lead": "The lead is archived, so it is not reported. Restore it, then resend.",
-    "sample_lead": "This is sample data, which is never reported to LinkedIn.",
-    "erased": "The person was erased, so nothing about them is sent, unless they give consent afterwards.",
-    "duplicate": "LinkedIn already has this event, so it is not sent a second time.",
+    "archived_lead": _("The lead is archived, so it is not reported. Restore it, then resend."),
+    "sample_lead": _("This is sample data, which is never reported to LinkedIn."),
+    "erased": _("The person was erased, so nothing about them is sent, unless they give consent afterwards."),
+    "duplicate": _("LinkedIn already has this event, so it is not sent a second time."),
     "excluded_by_condition": (
-        "The rule's conditions leave this one out. If it should count, change them, then resend."
+        _("The rule's conditions leave this one out. If it should count, change them, then resend.")
     ),
     # held
     "consent_unknown": (
-        "It is not known whether the person agrees to be reported to LinkedIn. Record their consent, and "
-        "this is sent by itself."
+        _(
+            "It is not known whether the person agrees to be reported to LinkedIn. Record their consent, and "
+            "this is sent by itself."
+        )
     ),
-    "no_token": "There is no LinkedIn token yet. Save one, and everything that waits is sent by itself.",
-    "paused_by_person": "A person paused this. Release it, and it is sent.",
-    "rule_inactive": "The rule is switched off. Switch it on, and this is sent by itself.",
+    "no_token": _("There is no LinkedIn token yet. Save one, and everything that waits is sent by itself."),
+    "paused_by_person": _("A person paused this. Release it, and it is sent."),
+    "rule_inactive": _("The rule is switched off. Switch it on, and this is sent by itself."),
     "token_revoked": (
-        "LinkedIn refused the token (401). It was revoked or belongs to someone who left. Save a new token, "
-        "and everything that waits is sent by itself."
+        _(
+            "LinkedIn refused the token (401). It was revoked or belongs to someone who left. Save a new token, "
+            "and everything that waits is sent by itself."
+        )
     ),
     "token_invalid": (
-        "LinkedIn refused the token (401). It is not valid: perhaps only a part of it was copied. Save a "
-        "new token, and everything that waits is sent by itself."
+        _(
+            "LinkedIn refused the token (401). It is not valid: perhaps only a part of it was copied. Save a "
+            "new token, and everything that waits is sent by itself."
+        )
     ),
     "token_expired": (
-        "LinkedIn refused the token (401). It has expired. Save a new token, and everything that waits is "
-        "sent by itself."
+        _(
+            "LinkedIn refused the token (401). It has expired. Save a new token, and everything that waits is "
+            "sent by itself."
+        )
     ),
     "token_missing": (
-        "LinkedIn received no token (401). Save the token again, and everything that waits is sent by itself."
+        _(
+            "LinkedIn received no token (401). Save the token again, and everything that waits is sent by itself."
+        )
     ),
     "token_refused": (
-        "LinkedIn refused the token (401) and did not say why. Save a new token, and everything that waits "
-        "is sent by itself."
+        _(
+            "LinkedIn refused the token (401) and did not say why. Save a new token, and everything that waits "
+            "is sent by itself."
+        )
     ),
     "permission_missing": (
-        "LinkedIn does not let this token report conversions (403). Its owner lacks a role in the ad "
-        "account, or the token lacks the permission. Give the role, or save a token of someone who has it."
+        _(
+            "LinkedIn does not let this token report conversions (403). Its owner lacks a role in the ad "
+            "account, or the token lacks the permission. Give the role, or save a token of someone who has it."
+        )
     ),
     "not_found": (
-        "LinkedIn found nothing at this address (404). Either the Conversions API is not enabled for this "
-        "token, or the address in LINKEDIN_API_URL is wrong, or a rule's conversion id does not exist. "
-        "Check the three."
+        _(
+            "LinkedIn found nothing at this address (404). Either the Conversions API is not enabled for this "
+            "token, or the address in LINKEDIN_API_URL is wrong, or a rule's conversion id does not exist. "
+            "Check the three."
+        )
     ),
     "rule_unknown": (
-        "LinkedIn found no ad account for this rule (403). Either the conversion id does not exist, or the "
-        "token may not use its ad account. Correct the id in the rule, or save a token that has access."
+        _(
+            "LinkedIn found no ad account for this rule (403). Either the conversion id does not exist, or the "
+            "token may not use its ad account. Correct the id in the rule, or save a token that has access."
+        )
     ),
     "rule_wrong_method": (
-        "The conversion in LinkedIn is one for the Insight Tag, not for the Conversions API (400). Create "
-        "one with the method Conversions API in Campaign Manager and put its id into the rule."
+        _(
+            "The conversion in LinkedIn is one for the Insight Tag, not for the Conversions API (400). Create "
+            "one with the method Conversions API in Campaign Manager and put its id into the rule."
+        )
     ),
     "rule_disabled": (
-        "The conversion in LinkedIn is deleted or disabled (400). Enable it in Campaign Manager and release "
-        "the rule, or put another conversion id into the rule."
+        _(
+            "The conversion in LinkedIn is deleted or disabled (400). Enable it in Campaign Manager and release "
+            "the rule, or put another conversion id into the rule."
+        )
     ),
     "rule_urn_malformed": (
-        "LinkedIn does not take the rule's conversion id (422): it is malformed. Copy it from Campaign "
-        "Manager into the rule."
+        _(
+            "LinkedIn does not take the rule's conversion id (422): it is malformed. Copy it from Campaign "
+            "Manager into the rule."
+        )
     ),
     "rule_refused": (
-        "LinkedIn refused the conversions of several rules. Each waits until its rule is corrected."
+        _("LinkedIn refused the conversions of several rules. Each waits until its rule is corrected.")
     ),
     "version_retired": (
-        "LinkedIn has retired the API version in use (426). Nothing is lost. Whoever runs LeadMachine must "
-        "set a newer LINKEDIN_VERSION and restart it."
+        _(
+            "LinkedIn has retired the API version in use (426). Nothing is lost. Whoever runs LeadMachine must "
+            "set a newer LINKEDIN_VERSION and restart it."
+        )
     ),
     "version_missing": (
-        "LinkedIn did not find an API version that it accepts in the request (400). Nothing is lost. "
-        "Whoever runs LeadMachine must set LINKEDIN_VERSION and restart it."
+        _(
+            "LinkedIn did not find an API version that it accepts in the request (400). Nothing is lost. "
+            "Whoever runs LeadMachine must set LINKEDIN_VERSION and restart it."
+        )
     ),
     # cancelled
     "rule_changed": (
-        "The rule got another conversion id before this was accepted. A new event with that id takes its "
-        "place."
+        _(
+            "The rule got another conversion id before this was accepted. A new event with that id takes its "
+            "place."
+        )
     ),
-    "rule_deleted": "The rule was deleted before this was sent.",
-    "undone": "What happened was undone before this was sent.",
-    "merged": "The lead was merged into another one, which is reported instead.",
-    "cancelled_by_person": "A person cancelled this before it was sent.",
+    "rule_deleted": _("The rule was deleted before this was sent."),
+    "undone": _("What happened was undone before this was sent."),
+    "merged": _("The lead was merged into another one, which is reported instead."),
+    "cancelled_by_person": _("A person cancelled this before it was sent."),
     # lost
     "too_old": (
-        "This happened too long ago: LinkedIn takes nothing older than 90 days. It cannot be reported any "
-        "more."
+        _(
+            "This happened too long ago: LinkedIn takes nothing older than 90 days. It cannot be reported any "
+            "more."
+        )
     ),
     "exhausted": (
-        "LinkedIn failed on this event at every try, so it is no longer tried. Resend it to try again."
+        _("LinkedIn failed on this event at every try, so it is no longer tried. Resend it to try again.")
     ),
-    "refused": "LinkedIn refused this event{status} and stored nothing of it. Correct the lead, then resend.",
+    "refused": _(
+        "LinkedIn refused this event{status} and stored nothing of it. Correct the lead, then resend."
+    ),
     "identifier_refused": (
-        "LinkedIn found nothing in this event to tell who the person is{status}. Correct the e-mail, then "
-        "resend."
+        _(
+            "LinkedIn found nothing in this event to tell who the person is{status}. Correct the e-mail, then "
+            "resend."
+        )
     ),
     "too_large": (
-        "LinkedIn finds this event too large (413). Shorten title and company of the lead, then resend."
+        _("LinkedIn finds this event too large (413). Shorten title and company of the lead, then resend.")
     ),
     # on its way
-    "settling": "A short wait, so that a mistake can still be undone. Choose Send now to skip it.",
-    "accepted": "LinkedIn accepted this event.",
+    "settling": _("A short wait, so that a mistake can still be undone. Choose Send now to skip it."),
+    "accepted": _("LinkedIn accepted this event."),
     "others_refused": (
-        "LinkedIn refused another event of the same request and stored none of them. This one is sent again "
-        "at once."
+        _(
+            "LinkedIn refused another event of the same request and stored none of them. This one is sent again "
+            "at once."
+        )
     ),
     "isolating": (
-        "LinkedIn refused the request{status} without naming the event. Nothing was stored; it is sent "
-        "again in smaller parts until the bad one is found."
+        _(
+            "LinkedIn refused the request{status} without naming the event. Nothing was stored; it is sent "
+            "again in smaller parts until the bad one is found."
+        )
     ),
     "separating_rules": (
-        "LinkedIn refused the request{status} without naming the rule. Nothing was stored; each rule is "
-        "sent again by itself."
+        _(
+            "LinkedIn refused the request{status} without naming the rule. Nothing was stored; each rule is "
+            "sent again by itself."
+        )
     ),
-    "throttled": "LinkedIn asks to send less (429). Nothing is lost: this is sent again after a wait.",
+    "throttled": _("LinkedIn asks to send less (429). Nothing is lost: this is sent again after a wait."),
     "throttled_day": (
-        "LinkedIn's limit for the day is reached (429). Nothing is lost: this is sent again after midnight "
-        "UTC."
+        _(
+            "LinkedIn's limit for the day is reached (429). Nothing is lost: this is sent again after midnight "
+            "UTC."
+        )
     ),
     "linkedin_fault": (
-        "LinkedIn has a fault of its own{status}. Nothing is lost: this is sent again after a wait."
+        _("LinkedIn has a fault of its own{status}. Nothing is lost: this is sent again after a wait.")
     ),
-    "event_fault": "LinkedIn had a fault with this event{status}. It is tried again after a wait.",
+    "event_fault": _("LinkedIn had a fault with this event{status}. It is tried again after a wait."),
     "clock_ahead": (
-        "LinkedIn takes the time of this event for a future one. It is tried again after a wait. Whoever "
-        "runs LeadMachine should check the server's clock."
+        _(
+            "LinkedIn takes the time of this event for a future one. It is tried again after a wait. Whoever "
+            "runs LeadMachine should check the server's clock."
+        )
     ),
     "redirected": (
-        "LinkedIn sent us to another address{status}, which is not followed. Nothing is lost. Whoever runs "
-        "LeadMachine should check LINKEDIN_API_URL and any proxy."
+        _(
+            "LinkedIn sent us to another address{status}, which is not followed. Nothing is lost. Whoever runs "
+            "LeadMachine should check LINKEDIN_API_URL and any proxy."
+        )
     ),
     "request_refused": (
-        "LinkedIn, or a proxy on the way, does not take our request as it is{status}. Nothing is lost. "
-        "Whoever runs LeadMachine should check LINKEDIN_API_URL and any proxy."
+        _(
+            "LinkedIn, or a proxy on the way, does not take our request as it is{status}. Nothing is lost. "
+            "Whoever runs LeadMachine should check LINKEDIN_API_URL and any proxy."
+        )
     ),
     "unclear_answer": (
-        "LinkedIn said yes{status} but not to what, so this may have been counted. It is sent again with "
-        "the same id and shown as a possible duplicate."
+        _(
+            "LinkedIn said yes{status} but not to what, so this may have been counted. It is sent again with "
+            "the same id and shown as a possible duplicate."
+        )
     ),
-    "not_sent": "LinkedIn could not be reached. Nothing is lost: this is sent again after a wait.",
+    "not_sent": _("LinkedIn could not be reached. Nothing is lost: this is sent again after a wait."),
     "no_answer": (
-        "LinkedIn did not answer after the request had left, so this may have been counted. It is sent "
-        "again with the same id and shown as a possible duplicate."
+        _(
+            "LinkedIn did not answer after the request had left, so this may have been counted. It is sent "
+            "again with the same id and shown as a possible duplicate."
+        )
     ),
 }
 
-_LEAD = "Correct the lead, then resend."
-_RULE = "Copy the conversion id from Campaign Manager into the rule."
-_OURS = "LeadMachine should not have sent this: tell whoever runs it."
+_LEAD = _("Correct the lead, then resend.")
+_RULE = _("Copy the conversion id from Campaign Manager into the rule.")
+_OURS = _("LeadMachine should not have sent this: tell whoever runs it.")
 
 # Path in the element, list positions left out → stable code, words, who can mend it.
 _FIELDS: dict[str, tuple[str, str, str]] = {
-    "conversion": ("conversion", "Conversion id", _RULE),
-    "conversionHappenedAt": ("time", "Time", _OURS),
-    "conversionValue": ("value", "Value", _OURS),
-    "conversionValue/amount": ("amount", "Amount", _OURS),
-    "conversionValue/currencyCode": ("currency", "Currency", _OURS),
-    "eventId": ("event_id", "Event id", _OURS),
-    "user": ("person", "Person", _OURS),
-    "user/userIds": ("identifiers", "List of identifiers", _OURS),
-    "user/userIds/idType": ("identifier_type", "Kind of identifier", _OURS),
-    "user/userIds/idValue": ("identifier", "Identifier", _LEAD),
-    "user/userInfo": ("details", "Name and company", _LEAD),
-    "user/userInfo/firstName": ("first_name", "First name", _LEAD),
-    "user/userInfo/hashedFirstName": ("first_name", "First name", _LEAD),
-    "user/userInfo/lastName": ("last_name", "Last name", _LEAD),
-    "user/userInfo/hashedLastName": ("last_name", "Last name", _LEAD),
-    "user/userInfo/title": ("title", "Job title", _LEAD),
-    "user/userInfo/companyName": ("organization", "Company name", _LEAD),
-    "user/userInfo/countryCode": ("country", "Country", _LEAD),
-    "user/externalIds": ("external_id", "External id", _OURS),
-    "user/lead": ("lead_gen_response", "LinkedIn form response", _LEAD),
+    "conversion": ("conversion", _("Conversion id"), _RULE),
+    "conversionHappenedAt": ("time", _("Time"), _OURS),
+    "conversionValue": ("value", _("Value"), _OURS),
+    "conversionValue/amount": ("amount", _("Amount"), _OURS),
+    "conversionValue/currencyCode": ("currency", _("Currency"), _OURS),
+    "eventId": ("event_id", _("Event id"), _OURS),
+    "user": ("person", _("Person"), _OURS),
+    "user/userIds": ("identifiers", _("List of identifiers"), _OURS),
+    "user/userIds/idType": ("identifier_type", _("Kind of identifier"), _OURS),
+    "user/userIds/idValue": ("identifier", _("Identifier"), _LEAD),
+    "user/userInfo": ("details", _("Name and company"), _LEAD),
+    "user/userInfo/firstName": ("first_name", _("First name"), _LEAD),
+    "user/userInfo/hashedFirstName": ("first_name", _("First name"), _LEAD),
+    "user/userInfo/lastName": ("last_name", _("Last name"), _LEAD),
+    "user/userInfo/hashedLastName": ("last_name", _("Last name"), _LEAD),
+    "user/userInfo/title": ("title", _("Job title"), _LEAD),
+    "user/userInfo/companyName": ("organization", _("Company name"), _LEAD),
+    "user/userInfo/countryCode": ("country", _("Country"), _LEAD),
+    "user/externalIds": ("external_id", _("External id"), _OURS),
+    "user/lead": ("lead_gen_response", _("LinkedIn form response"), _LEAD),
 }
-_OTHER_FIELD = ("field", "A field of the event", _OURS)
+_OTHER_FIELD = ("field", _("A field of the event"), _OURS)
 
 # LinkedIn's text about a field → stable code, words. The first that is found counts.
 _PROBLEMS: tuple[tuple[str, str, str], ...] = (
-    ("required but not found", "missing", "is missing"),
-    ("unrecognized field", "unknown", "is not known to LinkedIn"),
-    ("not an enum symbol", "unknown_value", "has a value that LinkedIn does not know"),
-    ("cannot be coerced", "wrong_type", "has the wrong type"),
-    ("invalid urn", "malformed", "is malformed"),
-    ("", "refused", "was refused"),
+    ("required but not found", "missing", _("is missing")),
+    ("unrecognized field", "unknown", _("is not known to LinkedIn")),
+    ("not an enum symbol", "unknown_value", _("has a value that LinkedIn does not know")),
+    ("cannot be coerced", "wrong_type", _("has the wrong type")),
+    ("invalid urn", "malformed", _("is malformed")),
+    ("", "refused", _("was refused")),
 )
 
-_FIELD_REFUSED = "{words}. LinkedIn refused this event{status} and stored nothing of it. {remedy}"
+FIELD_REFUSED = _("{words}. LinkedIn refused this event{status} and stored nothing of it. {remedy}")
 
 SENTENCES |= {
-    f"{field}_{problem}": _FIELD_REFUSED.format(words=f"{words} {verb}", status="{status}", remedy=remedy)
+    f"{field}_{problem}": FIELD_REFUSED.format(words=f"{words} {verb}", status="{status}", remedy=remedy)
     for field, words, remedy in (*_FIELDS.values(), _OTHER_FIELD)
     for _mark, problem, verb in _PROBLEMS
 }
@@ -255,7 +325,16 @@ def field_sentence(problems: list[FieldProblem], status: int) -> str:
     words = list(dict.fromkeys(problem.words for problem in problems))
     listed = "; ".join([words[0], *(_decapitalised(more) for more in words[1:4])])
     remedy = _OURS if any(problem.remedy == _OURS for problem in problems) else problems[0].remedy
-    return _FIELD_REFUSED.format(words=listed, status=f" ({status})", remedy=remedy)
+    return FIELD_REFUSED.format(words=listed, status=f" ({status})", remedy=remedy)
+
+
+def field_words() -> list[tuple[str, str]]:
+    """Every field with everything that can be wrong with it, as the two halves of a sentence."""
+    return [
+        (words, verb)
+        for _field, words, _remedy in (*_FIELDS.values(), _OTHER_FIELD)
+        for _mark, _problem, verb in _PROBLEMS
+    ]
 
 
 def waiting(events: int, days_left: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext as _
 
 from capi.models import Rule
 from crm.errors import Conflict
@@ -31,8 +32,10 @@ def let_go(word: models.Model, to: models.Model | None) -> None:
     for rule in _rules_with(condition, _named(word)):
         if to is None:
             raise Conflict(
-                f"The LinkedIn rule {rule.name} asks for {word}. Change its conditions first, "
-                "or choose what takes its place.",
+                _(
+                    "The LinkedIn rule {name} asks for {word}. Change its conditions first, or choose what "
+                    "takes its place."
+                ).format(name=rule.name, word=word),
                 code="in_use",
             )
         _replace(rule, condition, _named(word), _named(to))

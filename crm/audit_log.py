@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from django.utils.translation import gettext as _
 
 from crm.audit import ACTIONS, MASKED
 from crm.models import AuditEntry, Lead, Membership, User
@@ -154,14 +155,14 @@ def _ids(entries: Iterable[AuditEntry], kind: str) -> set[UUID]:
 def _who(entry: AuditEntry, names: Mapping[UUID, str]) -> str:
     if entry.actor_id is None:
         return entry.actor_label or "LeadMachine"
-    return names.get(entry.actor_id, f"Somebody who left ({_short(entry.actor_id)})")
+    return names.get(entry.actor_id, _("Somebody who left ({short})").format(short=_short(entry.actor_id)))
 
 
 def _subject(entry: AuditEntry, names: Mapping[UUID, str]) -> str:
     """Nothing where the action is about the company or about whoever did it."""
     if entry.subject_id is None or entry.subject_type == "company" or entry.subject_id == entry.actor_id:
         return ""
-    words = {"leadstatus": "status", "leadtype": "type", "conversionevent": "event", "apikey": "API key"}
+    words = {"leadstatus": "status", "leadtype": "type", "conversionevent": "event", "apikey": _("API key")}
     kind = words.get(entry.subject_type, entry.subject_type)
     return names.get(entry.subject_id, f"{kind} {_short(entry.subject_id)}")
 
@@ -169,7 +170,7 @@ def _subject(entry: AuditEntry, names: Mapping[UUID, str]) -> str:
 def _told(field: str, change: Any) -> str:
     words = field.replace("_", " ")
     if change == MASKED:
-        return f"{words} changed"
+        return _("{words} changed").format(words=words)
     before, after = change
     return f"{words}: {_value(after)}" if before is None else f"{words}: {_value(before)} → {_value(after)}"
 

@@ -15,6 +15,8 @@ from typing import Final
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from crm.display import number
+
 WIDTH: Final = 550
 MARKS: Final = 6
 _LEFT: Final = 34
@@ -186,4 +188,4 @@ def _place(value: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    return number(value, 0 if float(value).is_integer() else 1)

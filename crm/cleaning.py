@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 import email_validator
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from crm.countries import COUNTRIES
 from crm.currencies import CURRENCIES
@@ -28,14 +29,16 @@ def email(address: str) -> str:
             address.strip(), check_deliverability=False, test_environment=True
         ).normalized
     except email_validator.EmailNotValidError as error:
-        raise ValidationError(f"Enter a valid e-mail address. {error}", code="invalid") from error
+        raise ValidationError(
+            _("Enter a valid e-mail address. {error}").format(error=error), code="invalid"
+        ) from error
 
 
 def country_code(code: str) -> str:
     """ISO 3166-1 alpha-2 in upper case; "" stays empty."""
     upper = code.strip().upper()
     if upper and upper not in COUNTRIES:
-        raise ValidationError("Enter a two-letter country code, such as DE.", code="invalid")
+        raise ValidationError(_("Enter a two-letter country code, such as DE."), code="invalid")
     return upper
 
 
@@ -43,7 +46,7 @@ def currency(code: str) -> str:
     """An ISO 4217 code of an active currency, exactly as written there; "" stays empty."""
     if code and code not in CURRENCIES:
         raise ValidationError(
-            "Enter a three-letter ISO 4217 currency in capitals, such as EUR.", code="invalid"
+            _("Enter a three-letter ISO 4217 currency in capitals, such as EUR."), code="invalid"
         )
     return code
 
@@ -54,20 +57,22 @@ def amount(number: Decimal | str | None, currency_code: str) -> Decimal | None:
         return None
     text = format(number, "f") if isinstance(number, Decimal) else number
     if not _PLAIN_NUMBER.fullmatch(text):
-        raise ValidationError("Enter a plain amount with a point, such as 1234.50.", code="invalid")
+        raise ValidationError(_("Enter a plain amount with a point, such as 1234.50."), code="invalid")
     try:
         exact = Decimal(text)
     except InvalidOperation as error:
         raise ValidationError(
-            "Enter a plain amount with a point, such as 1234.50.", code="invalid"
+            _("Enter a plain amount with a point, such as 1234.50."), code="invalid"
         ) from error
     if exact >= LARGEST_AMOUNT:
-        raise ValidationError("Enter an amount below 10,000,000,000,000.", code="max_value")
+        raise ValidationError(_("Enter an amount below 10,000,000,000,000."), code="max_value")
     digits = CURRENCIES.get(currency_code, 4)
     exponent = exact.normalize().as_tuple().exponent
     if isinstance(exponent, int) and -exponent > digits:
         raise ValidationError(
-            f"{currency_code or 'This currency'} has {digits} digits after the point.",
+            _("{currency_code} has {digits} digits after the point.").format(
+                currency_code=currency_code or _("This currency"), digits=digits
+            ),
             code="max_decimal_places",
         )
     return exact.quantize(Decimal(1).scaleb(-digits))
@@ -78,11 +83,15 @@ def moment(at: datetime | None, now: datetime) -> datetime:
     if at is None:
         return now
     if at.tzinfo is None:
-        raise ValidationError("Give the time with its offset, such as 2026-11-20T13:02:11Z.", code="invalid")
+        raise ValidationError(
+            _("Give the time with its offset, such as 2026-11-20T13:02:11Z."), code="invalid"
+        )
     if at > now + CLOCK_TOLERANCE:
-        raise ValidationError("This time is in the future. Enter when it happened.", code="future")
+        raise ValidationError(_("This time is in the future. Enter when it happened."), code="future")
     if at < OLDEST:
-        raise ValidationError("This time is before 1990. Was it in seconds or milliseconds?", code="invalid")
+        raise ValidationError(
+            _("This time is before 1990. Was it in seconds or milliseconds?"), code="invalid"
+        )
     return min(at.astimezone(UTC), now)
 
 

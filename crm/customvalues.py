@@ -16,6 +16,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 TEXT, LONG_TEXT, NUMBER, DATE, YES_NO, CHOICE, CHOICES, URL = KINDS = (
     "text",
@@ -64,7 +65,7 @@ def changed(
         field = known.get(key)
         if field is None:
             errors[f"custom.{key}"] = ValidationError(
-                "There is no custom field with this key.", code="unknown_field"
+                _("There is no custom field with this key."), code="unknown_field"
             )
             continue
         try:
@@ -100,7 +101,7 @@ def shown(field: Field, value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        return _("Yes") if value else _("No")
     if isinstance(value, list):
         return ", ".join(str(part) for part in value)
     if isinstance(value, float) and value.is_integer():
@@ -129,19 +130,19 @@ def head_of(name: str, taken: Iterable[str]) -> str:
 def _text(field: Field, raw: object) -> str:
     longest = {LONG_TEXT: LONGEST_LONG_TEXT, URL: LONGEST_URL}.get(field.kind, LONGEST_TEXT)
     if not isinstance(raw, str):
-        raise ValidationError("Send text.", code="invalid")
+        raise ValidationError(_("Send text."), code="invalid")
     text = raw.strip() if field.kind == LONG_TEXT else " ".join(raw.split())
     if len(text) > longest:
-        raise ValidationError(f"At most {longest:,} characters.", code="max_length")
+        raise ValidationError(_("At most {most} characters.").format(most=f"{longest:,}"), code="max_length")
     if not _is_storable(text):
         raise ValidationError(
-            "Remove the characters that cannot be stored (NUL or broken Unicode).", code="invalid"
+            _("Remove the characters that cannot be stored (NUL or broken Unicode)."), code="invalid"
         )
     return text
 
 
 def _number(field: Field, raw: object) -> int | float:
-    wrong = ValidationError("Enter a number such as 1234.5.", code="invalid")
+    wrong = ValidationError(_("Enter a number such as 1234.5."), code="invalid")
     if isinstance(raw, bool):
         raise wrong
     if isinstance(raw, int | float):
@@ -158,7 +159,7 @@ def _date(field: Field, raw: object) -> str:
     if isinstance(raw, date):
         return raw.isoformat()[:10]
     text = str(raw).strip()
-    wrong = ValidationError("Enter a date such as 2026-11-20.", code="invalid")
+    wrong = ValidationError(_("Enter a date such as 2026-11-20."), code="invalid")
     if not _DATE.fullmatch(text):
         raise wrong
     try:
@@ -171,14 +172,16 @@ def _yes_no(field: Field, raw: object) -> bool:
     word = str(raw).strip().lower() if isinstance(raw, str | bool | int) else ""
     if word in _YES or word in _NO:
         return word in _YES
-    raise ValidationError("Say yes or no.", code="invalid")
+    raise ValidationError(_("Say yes or no."), code="invalid")
 
 
 def _choice(field: Field, raw: object) -> str:
     by_name = {option.casefold(): option for option in field.options}
     found = by_name.get(" ".join(raw.split()).casefold()) if isinstance(raw, str) else None
     if found is None:
-        raise ValidationError(f"Choose from {_listed(field.options)}.", code="invalid_choice")
+        raise ValidationError(
+            _("Choose from {listed}.").format(listed=_listed(field.options)), code="invalid_choice"
+        )
     return found
 
 
@@ -186,14 +189,16 @@ def _choices(field: Field, raw: object) -> list[str] | None:
     """A list, or text apart by commas or semicolons."""
     parts = re.split(r"[;,]", raw) if isinstance(raw, str) else raw
     if not isinstance(parts, Sequence):
-        raise ValidationError(f"Choose from {_listed(field.options)}.", code="invalid_choice")
+        raise ValidationError(
+            _("Choose from {listed}.").format(listed=_listed(field.options)), code="invalid_choice"
+        )
     chosen = {_choice(field, part) for part in parts if part != ""}
     return [option for option in field.options if option in chosen] or None
 
 
 def _url(field: Field, raw: object) -> str:
     text = _text(field, raw)
-    wrong = ValidationError("Enter an address such as https://example.com/.", code="invalid")
+    wrong = ValidationError(_("Enter an address such as https://example.com/."), code="invalid")
     try:
         parts = urlsplit(text if "://" in text else f"https://{text}")
         has_host = bool(parts.hostname) and "." in str(parts.hostname)
@@ -206,7 +211,7 @@ def _url(field: Field, raw: object) -> str:
 
 def _listed(options: Sequence[str]) -> str:
     named = ", ".join(options[:10])
-    return f"{named} …" if len(options) > 10 else named or "nothing yet: this field has no options"
+    return f"{named} …" if len(options) > 10 else named or _("nothing yet: this field has no options")
 
 
 def _is_storable(text: str) -> bool:

@@ -242,7 +242,7 @@ register(
     Table(
         "crm.Company",
         "The company and its settings",
-        plain="name currency time_zone default_source consent_policy internal_domains",
+        plain="name currency time_zone language default_source consent_policy internal_domains",
     ),
     Table("crm.Retention", "How long the company keeps what it no longer needs"),
     Table("crm.Erasure", "That somebody was erased, by whom and when", staff="actor_label"),
@@ -289,7 +289,13 @@ register(
         "What became of something sent by a web form; kept for 30 days, its keyed hash for one",
         plain="outcome reason fingerprint",
     ),
-    Table("crm.User", "Who signs in", staff="email first_name last_name", secret="password"),  # noqa: S106
+    Table(
+        "crm.User",
+        "Who signs in",
+        staff="email first_name last_name",
+        secret="password",  # noqa: S106  the name of a field
+        plain="language",
+    ),
     Table("crm.Membership", "Who works for which company", plain="role"),
     Table(
         "crm.AuditEntry",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from django.utils.translation import gettext as _
+
 from crm.access import Principal
 from crm.models import Lead, LeadEmail, LeadPhone
 
@@ -29,9 +31,9 @@ def duplicates_of(principal: Principal, lead: Lead) -> list[Duplicate]:
     """
     reasons: dict[UUID, str] = {}
     for reason, found in (
-        ("Same e-mail", _by_email(lead)),
-        ("Same phone", _by_phone(lead)),
-        ("Same name and organization", _by_name(principal, lead)),
+        (_("Same e-mail"), _by_email(lead)),
+        (_("Same phone"), _by_phone(lead)),
+        (_("Same name and organization"), _by_name(principal, lead)),
     ):
         for pk in found:
             reasons.setdefault(pk, reason)

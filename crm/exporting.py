@@ -38,6 +38,7 @@ from crm.models import (
     custom_fields_of,
 )
 from crm.spreadsheets import XLSX_ROWS, csv_lines, write_xlsx
+from crm.texts import as_stored
 
 FORMATS: Final = {
     "csv": "text/csv; charset=utf-8",
@@ -161,7 +162,8 @@ def _export(
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = TemporaryFile(dir=folder)  # noqa: SIM115  whoever sends it closes it
     try:
-        count = _write(file, _rows(records, columns), kind)
+        with as_stored():  # an import must find it again, whatever the language of who exports
+            count = _write(file, _rows(records, columns), kind)
         with transaction.atomic():
             changes: dict[str, tuple[object, object]] = {"count": (None, count), "kind": (None, kind)}
             audit.record(actor, f"{noun}_exported", company=principal.company, changes=changes)

@@ -9,16 +9,18 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.forms.utils import ErrorDict
+from django.forms.utils import ErrorDict, pretty_name
 from django.http import QueryDict
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from crm import cleaning, customvalues
 from crm.access import Principal
 from crm.actions.deals import DealChanges
 from crm.actions.leads import Attribution, EmailEntry, LeadChanges, PhoneEntry, WebsiteEntry
 from crm.actor import Channel
-from crm.countries import COUNTRIES
+from crm.countries import countries_by_name
 from crm.currencies import CURRENCIES
 from crm.errors import Conflict
 from crm.models import (
@@ -36,11 +38,57 @@ from crm.models import (
 )
 from crm.models.activity import ActivityKind
 from crm.rows import FormRow, RowsField
+from crm.texts import gettext_lazy, is_english, pgettext_lazy
 
 WEB: Final[Channel] = "web"
-LOST_REASONS: Final = ("Price", "Chose somebody else", "No budget this year", "No answer", "Something else")
+# Stored as they are here, so that reports can count them; shown in the reader's language.
+LOST_REASONS: Final = (
+    gettext_noop("Price"),
+    gettext_noop("Chose somebody else"),
+    gettext_noop("No budget this year"),
+    gettext_noop("No answer"),
+    gettext_noop("Something else"),
+)
 MOST_CHOICES: Final = 200
 NOTE_LENGTH: Final = 20_000
+
+# The labels of fields that are called as their name says; see `SentenceForm`.
+FIELD_LABELS: Final = (
+    gettext_noop("First name"),
+    gettext_noop("Last name"),
+    gettext_noop("Title"),
+    gettext_noop("Organization"),
+    gettext_noop("Status"),
+    gettext_noop("Source"),
+    gettext_noop("Owner"),
+    gettext_noop("Tags"),
+    gettext_noop("Consent"),
+    gettext_noop("Lead"),
+    gettext_noop("Amount"),
+    gettext_noop("Currency"),
+    gettext_noop("Stage"),
+    gettext_noop("Next step"),
+    gettext_noop("Reason"),
+    gettext_noop("Kind"),
+    gettext_noop("Password"),
+    gettext_noop("Name"),
+    gettext_noop("Value"),
+    gettext_noop("Event"),
+    gettext_noop("Rule"),
+    gettext_noop("Since"),
+    gettext_noop("Until"),
+    gettext_noop("Domain"),
+    gettext_noop("Priority"),
+    gettext_noop("Notes"),
+    gettext_noop("Language"),
+    gettext_noop("Time zone"),
+    gettext_noop("Fallback owner"),
+    gettext_noop("Role"),
+    gettext_noop("Type"),
+    gettext_noop("Country"),
+    gettext_noop("Description"),
+    gettext_noop("Detail"),
+)
 
 # What an action calls a value, and which field of a form shows it.
 _SHOWN_AT: Final = {"emails": "email", "phones": "phone", "websites": "website", "name": "company_name"}
@@ -52,11 +100,13 @@ def custom_form_field(field: customvalues.Field) -> forms.Field:
     listed = [(option, option) for option in field.options]
     match field.kind:
         case customvalues.CHOICE:
-            return forms.ChoiceField(choices=[("", "None"), *listed], **options)
+            return forms.ChoiceField(choices=[("", _("None")), *listed], **options)
         case customvalues.CHOICES:
             return forms.MultipleChoiceField(choices=listed, widget=forms.CheckboxSelectMultiple, **options)
         case customvalues.YES_NO:
-            return forms.ChoiceField(choices=[("", "Not said"), ("yes", "Yes"), ("no", "No")], **options)
+            return forms.ChoiceField(
+                choices=[("", _("Not said")), ("yes", _("Yes")), ("no", _("No"))], **options
+            )
         case customvalues.LONG_TEXT:
             return forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), **options)
     attributes = {
@@ -113,7 +163,7 @@ class MemberField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic 
     """An active member of the company, or nobody."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(User.objects.none(), required=False, empty_label="Nobody", **kwargs)
+        super().__init__(User.objects.none(), required=False, empty_label=_("Nobody"), **kwargs)
 
 
 def members() -> QuerySet[User]:
@@ -128,16 +178,22 @@ class SentenceForm(forms.Form):
     def __init__(self, data: QueryDict | None = None, *, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
         for name, field in self.fields.items():
-            verb = "Choose" if isinstance(field, forms.ChoiceField) else "Enter"
-            words = str(field.label or name.replace("_", " "))
-            field.error_messages = {
-                "required": f"{verb} the {_inside_a_sentence(words)}.",
-                **_own_messages(field),
-            }
+            if field.label is None:
+                field.label = _(pretty_name(name))
+            field.error_messages = {"required": _missing(field), **_own_messages(field)}
+
+
+def _missing(field: forms.Field) -> str:
+    words = _inside_a_sentence(str(field.label))
+    if isinstance(field, forms.ChoiceField):
+        return _("Choose the {words}.").format(words=words)
+    return _("Enter the {words}.").format(words=words)
 
 
 def _inside_a_sentence(label: str) -> str:
-    return label if label[1:2].isupper() or label.startswith("LinkedIn") else label[0].lower() + label[1:]
+    if not is_english() or label[1:2].isupper() or label.startswith("LinkedIn"):
+        return label
+    return label[0].lower() + label[1:]
 
 
 def _own_messages(field: forms.Field) -> dict[str, Any]:
@@ -159,37 +215,42 @@ class LeadForm(CustomisedForm, SentenceForm):
 
     first_name = forms.CharField(max_length=80)
     last_name = forms.CharField(max_length=80)
-    email = RowsField("e-mail", label="E-mail", kind="email", has_first=True)
-    phone = RowsField("phone", label="Phone", kind="tel", required=False)
-    website = RowsField("website", label="Website", required=False)
-    title = forms.CharField(max_length=120, required=False)
+    email = RowsField("e-mail", label=gettext_lazy("E-mail"), kind="email", has_first=True)
+    phone = RowsField("phone", label=gettext_lazy("Phone"), kind="tel", required=False)
+    website = RowsField("website", label=gettext_lazy("Website"), required=False)
+    title = forms.CharField(label=pgettext_lazy("of a person", "Title"), max_length=120, required=False)
     organization = forms.CharField(
-        max_length=160, required=False, help_text="Found by its name; a new name makes a new organization."
+        max_length=160,
+        required=False,
+        help_text=gettext_lazy("Found by its name; a new name makes a new organization."),
     )
     country_code = forms.ChoiceField(
-        label="Country",
+        label=gettext_lazy("Country"),
         required=False,
-        choices=[("", "Not known"), *sorted(COUNTRIES.items(), key=lambda country: country[1])],
+        choices=lambda: [("", _("Not known")), *countries_by_name()],
     )
     status = forms.ModelChoiceField(LeadStatus.objects.none(), empty_label=None)
     source = forms.CharField(
         max_length=80,
-        help_text="How they found you: Web form, Referral, a fair.",
+        help_text=gettext_lazy("How they found you: Web form, Referral, a fair."),
         widget=forms.TextInput(attrs={"list": "sources"}),
     )
     lead_type = forms.ModelChoiceField(
-        LeadType.objects.none(), label="Type", required=False, empty_label="None"
+        LeadType.objects.none(), label=gettext_lazy("Type"), required=False, empty_label=gettext_lazy("None")
     )
     owner = MemberField()
-    tags = forms.CharField(max_length=600, required=False, help_text="Apart by commas: Hot Lead, VIP.")
+    tags = forms.CharField(
+        max_length=600, required=False, help_text=gettext_lazy("Apart by commas: Hot Lead, VIP.")
+    )
     consent = forms.ChoiceField(
-        choices=Consent.choices, help_text="Whether they agreed that their data is used to measure ads."
+        choices=Consent.choices,
+        help_text=gettext_lazy("Whether they agreed that their data is used to measure ads."),
     )
     li_fat_id = forms.CharField(
-        label="LinkedIn click id",
+        label=gettext_lazy("LinkedIn click id"),
         max_length=300,
         required=False,
-        help_text="The value of li_fat_id in the address of the page they came by.",
+        help_text=gettext_lazy("The value of li_fat_id in the address of the page they came by."),
     )
 
     def __init__(
@@ -294,7 +355,7 @@ class DealForm(CustomisedForm, SentenceForm):
     """A deal as a person types it in."""
 
     title = forms.CharField(max_length=160)
-    lead = forms.ModelChoiceField(Lead.objects.none(), required=False, empty_label="Nobody yet")
+    lead = forms.ModelChoiceField(Lead.objects.none(), required=False, empty_label=gettext_lazy("Nobody yet"))
     amount = forms.CharField(
         max_length=40,
         required=False,
@@ -304,7 +365,7 @@ class DealForm(CustomisedForm, SentenceForm):
     stage = StageField()
     owner = MemberField()
     expected_close = forms.DateField(
-        label="Expected close",
+        label=gettext_lazy("Expected close"),
         required=False,
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
@@ -312,7 +373,7 @@ class DealForm(CustomisedForm, SentenceForm):
         max_length=160, required=False, widget=forms.TextInput(attrs={"placeholder": "Send the quote"})
     )
     next_step_on = forms.DateField(
-        label="Next step on",
+        label=gettext_lazy("Next step on"),
         required=False,
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
@@ -344,9 +405,9 @@ class DealForm(CustomisedForm, SentenceForm):
             newest.insert(0, chosen)
         field.choices = [("", field.empty_label), *((lead.pk, _named(lead)) for lead in newest)]
         if len(newest) >= MOST_CHOICES:
-            field.help_text = (
-                f"The {MOST_CHOICES} touched last. For anybody else, start from the page of the lead."
-            )
+            field.help_text = _(
+                "The {most_choices} touched last. For anybody else, start from the page of the lead."
+            ).format(most_choices=MOST_CHOICES)
 
     def changes(self) -> DealChanges:
         """What the action is asked for: all of a new deal, of a known one only what was changed here."""
@@ -397,12 +458,15 @@ class LoseForm(forms.Form):
     """Why a deal was lost. The reason is one of a few, so that reports can count them; the words are free."""
 
     reason = forms.ChoiceField(
-        choices=[(reason, reason) for reason in LOST_REASONS],
+        choices=[(reason, gettext_lazy(reason)) for reason in LOST_REASONS],
         widget=forms.RadioSelect,
-        error_messages={"required": "Say why the deal was lost."},
+        error_messages={"required": gettext_lazy("Say why the deal was lost.")},
     )
     detail = forms.CharField(
-        label="What decided it?", max_length=240, required=False, widget=forms.Textarea(attrs={"rows": 2})
+        label=gettext_lazy("What decided it?"),
+        max_length=240,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
 
     def words(self) -> str:
@@ -415,19 +479,19 @@ class NoteForm(forms.Form):
     """What a person writes into a timeline."""
 
     text = forms.CharField(
-        label="Write a note",
+        label=gettext_lazy("Write a note"),
         max_length=NOTE_LENGTH,
-        error_messages={"required": "Write something first."},
+        error_messages={"required": gettext_lazy("Write something first.")},
         widget=forms.Textarea(
             attrs={"rows": 2, "placeholder": "Write a note, or log a call, a meeting, an e-mail…"}
         ),
     )
     kind = forms.ChoiceField(choices=ActivityKind.choices[:4], required=False)
     at = forms.DateTimeField(
-        label="When",
+        label=gettext_lazy("When"),
         required=False,
         input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
-        error_messages={"invalid": "Enter a day and a time, such as 2026-11-20T14:05."},
+        error_messages={"invalid": gettext_lazy("Enter a day and a time, such as 2026-11-20T14:05.")},
         widget=forms.DateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local"}),
     )
 
@@ -436,13 +500,15 @@ class PersonForm(forms.Form):
     """A further person on a deal."""
 
     lead = forms.ModelChoiceField(
-        Lead.objects.none(), label="Person", error_messages={"required": "Choose a person."}
+        Lead.objects.none(),
+        label=gettext_lazy("Person"),
+        error_messages={"required": gettext_lazy("Choose a person.")},
     )
     role = forms.CharField(
         max_length=60,
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "Decides, uses it, pays…"}),
-        label="Their part in the decision",
+        label=gettext_lazy("Their part in the decision"),
     )
 
     def __init__(
@@ -451,28 +517,30 @@ class PersonForm(forms.Form):
         super().__init__(data)
         field: Any = self.fields["lead"]
         field.queryset = principal.leads()
-        field.choices = [("", "Choose a person"), *((lead.pk, _named(lead)) for lead in offered)]
+        field.choices = [("", _("Choose a person")), *((lead.pk, _named(lead)) for lead in offered)]
 
 
 class SetupForm(SentenceForm):
     """The first company and its owner."""
 
     code = forms.CharField(
-        label="Set-up code",
+        label=gettext_lazy("Set-up code"),
         max_length=200,
-        help_text="Printed by the server; it shows that this install is yours.",
+        help_text=gettext_lazy("Printed by the server; it shows that this install is yours."),
     )
-    company_name = forms.CharField(label="Company", max_length=120)
+    company_name = forms.CharField(label=gettext_lazy("Company"), max_length=120)
     currency = forms.ChoiceField(choices=[(code, code) for code in sorted(CURRENCIES)], initial="EUR")
     first_name = forms.CharField(max_length=80)
     last_name = forms.CharField(max_length=80)
     email = forms.CharField(
-        label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "username"})
+        label=gettext_lazy("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autocomplete": "username"}),
     )
     password = forms.CharField(
         max_length=200,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="At least 12 characters.",
+        help_text=gettext_lazy("At least 12 characters."),
     )
 
     def __init__(self, data: QueryDict | None = None, *, asks_code: bool = False) -> None:
@@ -483,7 +551,7 @@ class SetupForm(SentenceForm):
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
         if not settings.SETUP_CODE:
-            raise ValidationError("The server was started without SETUP_CODE. Set it, and start it again.")
+            raise ValidationError(_("The server was started without SETUP_CODE. Set it, and start it again."))
         if not constant_time_compare(code.strip(), settings.SETUP_CODE):
-            raise ValidationError("This is not the code that the server was started with.")
+            raise ValidationError(_("This is not the code that the server was started with."))
         return code

@@ -42,6 +42,7 @@ from crm.models import (
     Membership,
 )
 from crm.tenancy import company_scope, every_company
+from crm.texts import as_stored
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def work(company: Company, pk: UUID, seconds: float | None = None) -> bool:
 
     A fault of ours, or a file that is gone, ends the import as failed: what it has written stays, and can be undone.
     """
-    with company_scope(company):
+    with company_scope(company), as_stored():
         now, lease = timezone.now(), uuid4()
         taken = Import.objects.waiting(now).filter(pk=pk).update(lease=lease, lease_until=now + LEASE)
         if not taken:

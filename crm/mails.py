@@ -9,7 +9,10 @@ from smtplib import SMTPException
 from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
+from django.utils.dates import WEEKDAYS
+from django.utils.translation import gettext as _
 
+from crm.languages import speaking_to
 from crm.models import Invitation, Membership
 
 logger = logging.getLogger(__name__)
@@ -20,9 +23,11 @@ def send_invitation(invitation: Invitation, link: str) -> bool:
     if not settings.MAILS:
         return False
     company = " ".join(invitation.company.name.split())
-    text = render_to_string("crm/mails/invitation.txt", {"invitation": invitation, "link": link})
+    with speaking_to(None, invitation.company):
+        text = render_to_string("crm/mails/invitation.txt", {"invitation": invitation, "link": link})
+        subject = _("Join {company} in LeadMachine").format(company=company)
     try:
-        send_mail(f"Join {company} in LeadMachine", text, None, [invitation.email])
+        send_mail(subject, text, None, [invitation.email])
     except (SMTPException, OSError) as error:
         logger.warning("A mail did not leave (%s). Its link was shown instead.", type(error).__name__)
         return False
@@ -31,6 +36,9 @@ def send_invitation(invitation: Invitation, link: str) -> bool:
 
 def send_digest(membership: Membership, digest: object, now: dt.datetime) -> None:
     """Mail somebody what the day holds. Raises what the mail server says."""
-    text = render_to_string("crm/mails/digest.txt", {"digest": digest, "public_url": settings.PUBLIC_URL})
-    subject = f"{now:%A}: your tasks at {' '.join(membership.company.name.split())}"
+    company = " ".join(membership.company.name.split())
+    with speaking_to(membership.user, membership.company):
+        text = render_to_string("crm/mails/digest.txt", {"digest": digest, "public_url": settings.PUBLIC_URL})
+        weekday = str(WEEKDAYS[now.weekday()])
+        subject = _("{weekday}: your tasks at {company}").format(weekday=weekday, company=company)
     send_mail(subject, text, None, [membership.user.email])

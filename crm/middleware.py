@@ -1,4 +1,4 @@
-"""Opens the scope of one company for each request, and refuses bodies that are too large."""
+"""Opens the scope of one company for each request, speaks its reader's language, and refuses bodies too large."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from dataclasses import replace
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 
 from crm.access import Principal, is_operator
 from crm.addresses import client_address
 from crm.api.keys import principal_of_capture, principal_of_key
 from crm.bodies import CAPTURE, most_bytes
+from crm.languages import language_of_request, varies_by_browser
 from crm.tenancy import company_scope, every_company
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -58,6 +61,25 @@ def open_company_scope(get_response: GetResponse) -> GetResponse:
 
 def _size(number: int) -> str:
     return f"{number // 2**20} MiB" if number >= 2**20 else f"{number // 2**10} KiB"
+
+
+def speak_their_language(get_response: GetResponse) -> GetResponse:
+    """Answer in the reader's language. Stands after `open_company_scope`, which says who reads for which company.
+
+    In place of Django's middleware, which knows of browsers only. What a browser asks for decides for those alone
+    who have not signed in, so their pages alone vary by it; the others vary by their cookie already.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        language = language_of_request(request)
+        with translation.override(language):
+            response = get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        if varies_by_browser(request):
+            patch_vary_headers(response, ["Accept-Language"])
+        return response
+
+    return middleware
 
 
 def _principal(request: HttpRequest) -> Principal | None:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from crm import display
 
 DEFAULT: Final = "90-days"
 CUSTOM: Final = "custom"
@@ -32,15 +35,12 @@ class Period:
     @property
     def words(self) -> str:
         """`25 Aug to 22 Nov 2026`; the first year only where it is another one, one day alone."""
-        last = f"{self.last.day} {self.last:%b %Y}"
+        last = display.full_date(self.last)
         if self.first == self.last:
             return last
-        first = f"{self.first.day} {self.first:%b}"
-        return (
-            f"{first} to {last}"
-            if self.first.year == self.last.year
-            else f"{first} {self.first.year} to {last}"
-        )
+        same_year = self.first.year == self.last.year
+        first = display.day_and_month(self.first) if same_year else display.full_date(self.first)
+        return gettext("{first} to {last}").format(first=first, last=last)
 
 
 def midnight(day: dt.date, zone: dt.tzinfo) -> dt.datetime:

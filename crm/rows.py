@@ -14,6 +14,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from crm.texts import gettext_lazy
 
 MOST_ROWS: Final = 20
 CHANGE: Final = "change"
@@ -31,7 +34,12 @@ class RowsWidget(forms.Widget):
     """The rows, each with its own way out, and a way to one more."""
 
     is_rows = True
-    suggestions: ClassVar[tuple[str, ...]] = ("Work", "Private", "Mobile", "Assistant")
+    suggestions: ClassVar[tuple[str, ...]] = (
+        gettext_lazy("Work"),
+        gettext_lazy("Private"),
+        gettext_lazy("Mobile"),
+        gettext_lazy("Assistant"),
+    )
 
     def __init__(self, noun: str, kind: str = "text", *, has_first: bool = False) -> None:
         super().__init__()
@@ -73,7 +81,9 @@ class RowsField(forms.Field):
     def validate(self, value: Any) -> None:
         super().validate(value)
         if len(value) > MOST_ROWS:
-            raise ValidationError(f"Enter {MOST_ROWS} at most.", code="max_length")
+            raise ValidationError(
+                _("Enter {most_rows} at most.").format(most_rows=MOST_ROWS), code="max_length"
+            )
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return self.to_python(initial) != self.to_python(data)

@@ -8,6 +8,7 @@ from typing import Final
 from allauth.mfa.utils import is_mfa_enabled
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 
 from crm.access import Principal
 
@@ -43,7 +44,7 @@ def ask_second_step(get_response: GetResponse) -> GetResponse:
         if request.path.startswith(_OPEN_PATHS) or not must_set_up(request):
             return get_response(request)
         if request.path.startswith("/api/"):
-            error = {"code": "second_step_required", "detail": "Set up a second step first.", "attr": None}
+            error = {"code": "second_step_required", "detail": _("Set up a second step first."), "attr": None}
             return JsonResponse({"type": "client_error", "errors": [error]}, status=403)
         return redirect("settings_you")
 

@@ -32,6 +32,7 @@ from django.core.exceptions import PermissionDenied
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from crm.frame import Toast
 from crm.models import User
@@ -171,7 +172,7 @@ def waiting(request: HttpRequest) -> Waiting | None:
 @receiver(user_logged_in, dispatch_uid="crm.sign_in_with.connect_who_waits")
 def connect_who_waits(sender: object, request: HttpRequest, user: User, **kwargs: Any) -> None:
     """Connect the service that somebody came from to the account that they then got into, if it is the same person."""
-    came, _ = waiting(request), request.session.pop(WAITING, None)
+    came, _popped = waiting(request), request.session.pop(WAITING, None)
     if came is None or came.email.lower() != user.email.lower():
         return
     account, is_new = SocialAccount.objects.get_or_create(
@@ -180,4 +181,7 @@ def connect_who_waits(sender: object, request: HttpRequest, user: User, **kwargs
     if is_new:
         login = SocialLogin(user=user, account=account)
         social_account_added.send(sender=SocialLogin, request=request, sociallogin=login)
-        show_toast(request, Toast(f"{came.name} is connected. From now on it is enough to sign in with."))
+        show_toast(
+            request,
+            Toast(_("{name} is connected. From now on it is enough to sign in with.").format(name=came.name)),
+        )

@@ -116,7 +116,15 @@ from crm.views.settings.words import (
     words,
     words_order,
 )
-from crm.views.settings.you import feed_end, feed_make, session_end, sessions_end, set_digest, your_account
+from crm.views.settings.you import (
+    feed_end,
+    feed_make,
+    session_end,
+    sessions_end,
+    set_digest,
+    set_language,
+    your_account,
+)
 from crm.views.setup import setup
 from crm.views.sign_in_with import service_disconnect
 from crm.views.task import (
@@ -149,6 +157,7 @@ urlpatterns = [
     path("settings/invitations/<uuid:pk>/revoke/", invitation_revoke, name="settings_invitation_revoke"),
     path("invitations/<str:token>/", invitation, name="invitation"),
     path("settings/you/", your_account, name="settings_you"),
+    path("settings/you/language/", set_language, name="settings_language"),
     path("settings/you/digest/", set_digest, name="settings_digest"),
     path("settings/you/calendar/", feed_make, name="settings_feed"),
     path("settings/you/calendar/end/", feed_end, name="settings_feed_end"),

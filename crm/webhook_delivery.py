@@ -31,6 +31,7 @@ from redis.exceptions import RedisError
 from crm import outside, signing, vault
 from crm.access import Ability, roles_with
 from crm.actions import notifications, webhooks
+from crm.languages import speaking_to
 from crm.models import (
     Company,
     Deal,
@@ -304,11 +305,13 @@ def _managers(company: Company) -> list[Membership]:
 
 def _tell_managers(hook: Webhook) -> None:
     for membership in _managers(hook.company):
+        with speaking_to(membership.user, hook.company):
+            text = _("The webhook %(hook)s was switched off: nothing gets through.") % {"hook": hook}
         notifications.notify(
             membership.user,
             hook.company,
             NotificationKind.STOPPED,
-            _("The webhook %(hook)s was switched off: nothing gets through.") % {"hook": hook},
+            text,
             url=reverse("settings_webhook", args=[hook.pk]),
         )
 
@@ -317,10 +320,13 @@ def _mail_managers(hook: Webhook, reason: str) -> None:
     if not settings.MAILS:
         return
     url = f"{settings.PUBLIC_URL}{reverse('settings_webhook', args=[hook.pk])}"
-    text = render_to_string("crm/mails/webhook_off.txt", {"hook": hook, "reason": reason, "url": url})
+    context = {"hook": hook, "reason": reason, "url": url}
     company = " ".join(hook.company.name.split())
     for membership in _managers(hook.company):
+        with speaking_to(membership.user, hook.company):
+            text = render_to_string("crm/mails/webhook_off.txt", context)
+            subject = _("{company}: a webhook was switched off").format(company=company)
         try:
-            send_mail(f"{company}: a webhook was switched off", text, None, [membership.user.email])
+            send_mail(subject, text, None, [membership.user.email])
         except (SMTPException, OSError) as error:
             logger.warning("A mail did not leave (%s). The notice is in the product.", type(error).__name__)

@@ -78,6 +78,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "crm.middleware.open_company_scope",
+    "crm.middleware.speak_their_language",
     "crm.second_step.ask_second_step",
     "crm.headers.DatabaseAway",
 ]
@@ -96,6 +97,8 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "crm.context_processors.frame",
             ],
+            # Every text of a page is marked for translation, so no template needs to ask for the tags.
+            "builtins": ["django.templatetags.i18n", "django.templatetags.l10n"],
         },
     },
 ]
@@ -247,6 +250,8 @@ WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = DEBUG or IS_TEST
 MEDIA_ROOT = DATA_DIR / "uploads"
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = False

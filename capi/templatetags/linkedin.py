@@ -8,10 +8,18 @@ from django import template
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
+from capi.told import told
 from crm import display
 
 register = template.Library()
+
+
+@register.filter
+def told_in_words(message: str) -> str:
+    """`{{ connection.held_message|told_in_words }}`: a stored sentence, in the reader's language."""
+    return told(message)
 
 
 @register.filter
@@ -21,7 +29,7 @@ def log_time(moment: dt.datetime) -> SafeString:
     if local.date() == today:
         return _time(local, f"{local:%H:%M}")
     is_yesterday = (today - local.date()).days == 1
-    return _time(local, "Yesterday" if is_yesterday else display.short_date(local.date(), today))
+    return _time(local, _("Yesterday") if is_yesterday else display.short_date(local.date(), today))
 
 
 @register.filter

@@ -55,8 +55,8 @@ class Tab:
 
 def tabs(current: str, summary: Summary) -> list[Tab]:
     return [
-        Tab("Setup", reverse("linkedin_setup"), current == "setup"),
-        Tab("Events", reverse("linkedin_events"), current == "events", summary.recorded),
+        Tab(_("Setup"), reverse("linkedin_setup"), current == "setup"),
+        Tab(_("Events"), reverse("linkedin_events"), current == "events", summary.recorded),
         Tab(
             _("Health"),
             reverse("linkedin_health"),

@@ -13,6 +13,8 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from capi import log, operations, story
@@ -41,18 +43,18 @@ class Row:
     @property
     def who(self) -> str:
         if self.event.is_test:
-            return "Test person"
-        return str(self.event.told_lead or self.event.lead or "Erased since")
+            return _("Test person")
+        return str(self.event.told_lead or self.event.lead or _("Erased since"))
 
     @property
     def where(self) -> str:
         """The second line: the organization, or the deal."""
         if self.event.is_test:
-            return "Test event"
+            return _("Test event")
         if self.event.deal:
             return str(self.event.deal)
         lead = self.event.lead
-        return str(lead.organization or "No organization") if lead else "Nobody"
+        return str(lead.organization or _("No organization")) if lead else _("Nobody")
 
 
 @linkedin_page(Ability.SEE_LINKEDIN)
@@ -135,13 +137,13 @@ def _is_resend(cure: story.Cure | None) -> bool:
 @linkedin_page(Ability.MANAGE, "POST")
 def resend(request: PageRequest, pk: UUID) -> HttpResponse:
     """Send one event again: same id, same time, same value."""
-    return _act(request, pk, operations.resend, "It is sent again with the same id, time and value.")
+    return _act(request, pk, operations.resend, _("It is sent again with the same id, time and value."))
 
 
 @linkedin_page(Ability.MANAGE, "POST")
 def cancel(request: PageRequest, pk: UUID) -> HttpResponse:
     """Take back an event that waits."""
-    return _act(request, pk, operations.cancel, "The event is cancelled; LinkedIn is not told.")
+    return _act(request, pk, operations.cancel, _("The event is cancelled; LinkedIn is not told."))
 
 
 @require_POST
@@ -151,7 +153,7 @@ def send_now(request: PageRequest, pk: UUID) -> HttpResponse:
     found = _event(pk)
     if not _may_hasten(request, found):
         raise PermissionDenied
-    return _act(request, pk, operations.send_now, "LinkedIn is told now.")
+    return _act(request, pk, operations.send_now, _("LinkedIn is told now."))
 
 
 def _may_hasten(request: PageRequest, found: ConversionEvent) -> bool:
@@ -182,16 +184,26 @@ def resend_all(request: PageRequest) -> HttpResponse:
     rows = filters.rows().filter(status__in=RESENDABLE, is_test=False).exclude(status=Status.PENDING)
     if request.method == "POST":
         count = operations.resend_all(rows, actor_of(request))
-        text = "1 event is sent again." if count == 1 else f"{count} events are sent again."
+        text = (
+            _("1 event is sent again.")
+            if count == 1
+            else _("{count} events are sent again.").format(count=count)
+        )
         return finish(request, text, back)
     count = rows.count()
-    about = f" with the reason “{log.reason_words(filters.reason)}”" if filters.reason else ""
+    about = (
+        _(" with the reason “{reason_words}”").format(reason_words=log.reason_words(filters.reason))
+        if filters.reason
+        else ""
+    )
     context = {
-        "title": f"Send {count} {'event' if count == 1 else 'events'} again?",
-        "text": f"All that are {filters.status or 'held, skipped or rejected'}{about}. Ids, times and values stay; "
-        "who is meant is looked up anew. What is older than 90 days stays as it is.",
+        "title": ngettext("Send {n} event again?", "Send {n} events again?", count).format(n=count),
+        "text": _(
+            "All that are {status}{about}. Ids, times and values stay; who is meant is looked up "
+            "anew. What is older than 90 days stays as it is."
+        ).format(status=filters.status or _("held, skipped or rejected"), about=about),
         "action": f"{reverse('linkedin_resend_all')}?{filters.query()}",
-        "verb": f"Send {count} again",
+        "verb": _("Send {count} again").format(count=count),
         "back_url": back,
         "danger": False,
     }

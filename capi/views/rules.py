@@ -13,6 +13,7 @@ from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from capi import operations, story, trail
@@ -25,6 +26,7 @@ from capi.views.door import READ, finish, linkedin_page, show_dialog
 from crm.access import Ability
 from crm.errors import Conflict
 from crm.forms import show_refusal
+from crm.texts import gettext_lazy, inside_a_sentence
 from crm.vault import VaultError
 from crm.views.page import PageRequest, actor_of, back_to, member_page, refused
 
@@ -50,8 +52,10 @@ def edit_rule(request: PageRequest, pk: UUID) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            text = "Events that waited for it are on their way." if rule.is_held else ""
-            return finish(request, text, reverse(SETUP) + "#rules", lead=f"{rule.name} saved.")
+            text = _("Events that waited for it are on their way.") if rule.is_held else ""
+            return finish(
+                request, text, reverse(SETUP) + "#rules", lead=_("{name} saved.").format(name=rule.name)
+            )
     held = ConversionEvent.objects.real().filter(rule=rule, status=Status.HELD, held_by=Holder.RULE).count()
     context = {"rule": rule, "form": form, "held": held, "is_loss": rule.event == CrmEvent.DEAL_LOST}
     return show_dialog(request, "capi/rule.html", context, status=422 if form.errors else 200)
@@ -66,11 +70,15 @@ def switch_rule(request: PageRequest, pk: UUID) -> HttpResponse:
         operations.update_rule(rule, {"is_active": is_on}, actor_of(request))
     except (ValidationError, Conflict) as refusal:
         return refused(request, refusal, reverse(SETUP))
-    text = f"LinkedIn is {'told' if is_on else 'no longer told'} of {rule.get_event_display().lower()}."
+    words = _("LinkedIn is told of {event}.") if is_on else _("LinkedIn is no longer told of {event}.")
+    text = words.format(event=inside_a_sentence(rule.get_event_display()))
     if is_on and rule.event == CrmEvent.DEAL_LOST:
-        text += " Check that no campaign is attached to its conversion."
+        text += _(" Check that no campaign is attached to its conversion.")
     return finish(
-        request, text, reverse(SETUP) + "#rules", lead=f"{rule.name} is {'on' if is_on else 'off'}."
+        request,
+        text,
+        reverse(SETUP) + "#rules",
+        lead=(_("{rule} is on.") if is_on else _("{rule} is off.")).format(rule=rule.name),
     )
 
 
@@ -79,8 +87,10 @@ def release_rule(request: PageRequest, pk: UUID) -> HttpResponse:
     """End a rule's hold by hand."""
     rule = _rule(pk)
     operations.release_rule(rule, actor_of(request))
-    text = "What waited is tried now; if the cause is still there, it is held again."
-    return finish(request, text, back_to(request, reverse(SETUP)), lead=f"{rule.name} is released.")
+    text = _("What waited is tried now; if the cause is still there, it is held again.")
+    return finish(
+        request, text, back_to(request, reverse(SETUP)), lead=_("{name} is released.").format(name=rule.name)
+    )
 
 
 @linkedin_page(Ability.MANAGE, *READ, "POST")
@@ -90,7 +100,10 @@ def delete_rule(request: PageRequest, pk: UUID) -> HttpResponse:
     if request.method == "POST":
         operations.delete_rule(rule, actor_of(request))
         return finish(
-            request, "Its events stay in the log.", reverse(SETUP) + "#rules", lead=f"{rule.name} deleted."
+            request,
+            _("Its events stay in the log."),
+            reverse(SETUP) + "#rules",
+            lead=_("{name} deleted.").format(name=rule.name),
         )
     counts = (
         ConversionEvent.objects.real()
@@ -99,11 +112,18 @@ def delete_rule(request: PageRequest, pk: UUID) -> HttpResponse:
     )
     context = {
         "title": f"Delete the rule {rule.name}?",
-        "text": f"LinkedIn is no longer told of {rule.get_event_display().lower()} by conversion "
-        f"{rule.conversion_id}. {_consequence(counts['waiting'])} The {counts['every']} events in the log stay.",
+        "text": _(
+            "LinkedIn is no longer told of {event} by conversion {conversion_id}. {consequence} The "
+            "{counts} events in the log stay."
+        ).format(
+            event=inside_a_sentence(rule.get_event_display()),
+            conversion_id=rule.conversion_id,
+            consequence=_consequence(counts["waiting"]),
+            counts=counts["every"],
+        ),
         "action": reverse("linkedin_rule_delete", args=[rule.pk]),
-        "verb": "Delete rule",
-        "keep": "Keep it",
+        "verb": _("Delete rule"),
+        "keep": _("Keep it"),
         "back_url": reverse("linkedin_rule", args=[rule.pk]),
         "danger": True,
     }
@@ -112,9 +132,11 @@ def delete_rule(request: PageRequest, pk: UUID) -> HttpResponse:
 
 def _consequence(waiting: int) -> str:
     if not waiting:
-        return "Nothing waits for it."
+        return _("Nothing waits for it.")
     return (
-        "1 event that waits is cancelled." if waiting == 1 else f"{waiting} events that wait are cancelled."
+        _("1 event that waits is cancelled.")
+        if waiting == 1
+        else _("{waiting} events that wait are cancelled.").format(waiting=waiting)
     )
 
 
@@ -131,7 +153,12 @@ def test_rule(request: PageRequest, pk: UUID) -> HttpResponse:
             operations.send_test(rule, actor_of(request))
         except Conflict as refusal:
             return finish(request, refusal.message, verify, state="bad")
-        return finish(request, "LinkedIn's answer appears below.", verify, lead=f"Test of {rule.name} sent.")
+        return finish(
+            request,
+            _("LinkedIn's answer appears below."),
+            verify,
+            lead=_("Test of {name} sent.").format(name=rule.name),
+        )
     body = operations.preview_test(rule)
     connection = Connection.objects.first()
     context = {
@@ -159,9 +186,9 @@ def _headers() -> tuple[tuple[str, str], ...]:
 def _notes_on_test(body: str) -> dict[str, str]:
     element = json.loads(body)["elements"][0]
     hashes = {
-        one["idValue"]: "a made-up address at leadmachine.example" for one in element["user"]["userIds"]
+        one["idValue"]: _("a made-up address at leadmachine.example") for one in element["user"]["userIds"]
     }
-    return {element["eventId"]: "another one at every test", **hashes}
+    return {element["eventId"]: _("another one at every test"), **hashes}
 
 
 def _base_url(connection: Connection | None) -> str:
@@ -227,7 +254,7 @@ def pick(request: PageRequest) -> HttpResponse:
     return show_dialog(request, "capi/pick.html", context)
 
 
-_MAY_NOT_READ = (
+_MAY_NOT_READ = gettext_lazy(
     "A token made under Direct API may report conversions without being allowed to list them, so this says nothing "
     "against it. Copy the number from Campaign Manager instead."
 )
@@ -236,7 +263,7 @@ _MAY_NOT_READ = (
 def _found(account: str) -> Found:
     connection = Connection.objects.first()
     if connection is None or not connection.token_sealed:
-        return Found([], [], trouble="There is no token yet. Save one, then LinkedIn can be asked.")
+        return Found([], [], trouble=_("There is no token yet. Save one, then LinkedIn can be asked."))
     try:
         token = connection.token()
         client = LinkedInClient(
@@ -253,7 +280,11 @@ def _found(account: str) -> Found:
         return Found([], [], trouble=f"{error.message} {_MAY_NOT_READ}")
     except (NotSent, NoAnswer) as error:
         return Found(
-            [], [], trouble=f"LinkedIn could not be asked: {error.message} Try again, or copy the number."
+            [],
+            [],
+            trouble=_("LinkedIn could not be asked: {message} Try again, or copy the number.").format(
+                message=error.message
+            ),
         )
     except (VaultError, ValueError) as error:
         return Found([], [], trouble=str(error))

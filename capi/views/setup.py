@@ -12,6 +12,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from capi import holds, log, operations
@@ -32,6 +33,7 @@ from crm.display import money
 from crm.errors import Conflict
 from crm.forms import show_refusal
 from crm.models import LeadType, Pipeline
+from crm.texts import gettext_lazy, inside_a_sentence
 from crm.views.page import PageRequest, actor_of, back_to, for_htmx
 
 WHERE_TOKEN: Final = ("Data", "Signals Manager", "Direct API", "Generate access token")
@@ -139,11 +141,11 @@ def _condition_names(rules: list[Rule]) -> dict[str, str]:
 
 
 _WITHOUT_CONDITION: Final[dict[str, str]] = {
-    CrmEvent.LEAD_CREATED: "any source",
-    CrmEvent.LEAD_QUALIFIED: "first time only",
-    CrmEvent.DEAL_CREATED: "any pipeline",
-    CrmEvent.DEAL_WON: "sales pipelines",
-    CrmEvent.DEAL_LOST: "sales pipelines",
+    CrmEvent.LEAD_CREATED: gettext_lazy("any source"),
+    CrmEvent.LEAD_QUALIFIED: gettext_lazy("first time only"),
+    CrmEvent.DEAL_CREATED: gettext_lazy("any pipeline"),
+    CrmEvent.DEAL_WON: gettext_lazy("sales pipelines"),
+    CrmEvent.DEAL_LOST: gettext_lazy("sales pipelines"),
 }
 
 
@@ -154,9 +156,9 @@ def _narrowed(rule: Rule, names: dict[str, str]) -> str:
         if isinstance(words, list):
             parts.append(" or ".join(names.get(str(word), str(word)) for word in words))
         elif key == "min_amount":
-            parts.append(f"from {words}")
+            parts.append(_("from {words}").format(words=words))
     if rule.repeat == "each_cycle":
-        parts.append("each time")
+        parts.append(_("each time"))
     return ", ".join(parts) or _WITHOUT_CONDITION[rule.event]
 
 
@@ -167,16 +169,16 @@ def _value(rule: Rule) -> str:
 
 
 _TROUBLES: Final = {
-    "rule_unknown": "LinkedIn does not find it.",
-    "rule_wrong_method": "Not a Conversions API rule.",
-    "rule_disabled": "Disabled in Campaign Manager.",
-    "rule_urn_malformed": "The id is malformed.",
-    holds.PAUSED_BY_PERSON: "Paused by a person.",
+    "rule_unknown": gettext_lazy("LinkedIn does not find it."),
+    "rule_wrong_method": gettext_lazy("Not a Conversions API rule."),
+    "rule_disabled": gettext_lazy("Disabled in Campaign Manager."),
+    "rule_urn_malformed": gettext_lazy("The id is malformed."),
+    holds.PAUSED_BY_PERSON: gettext_lazy("Paused by a person."),
 }
 
 
 def _trouble(rule: Rule) -> str:
-    return _TROUBLES.get(rule.held_reason, "Refused by LinkedIn.") if rule.is_held else ""
+    return _TROUBLES.get(rule.held_reason, _("Refused by LinkedIn.")) if rule.is_held else ""
 
 
 def _empty_rule_form(request: PageRequest, rules: list[RuleRow]) -> RuleForm:
@@ -228,8 +230,8 @@ def token(request: PageRequest) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            text = "It is verified with the first event that LinkedIn accepts."
-            return finish(request, text, reverse("linkedin_setup"), lead="Token saved.")
+            text = _("It is verified with the first event that LinkedIn accepts.")
+            return finish(request, text, reverse("linkedin_setup"), lead=_("Token saved."))
     waiting = ConversionEvent.objects.real().filter(status=Status.HELD, held_by="connection").count()
     context = {"form": form, "where_token": WHERE_TOKEN, "waiting": waiting, "connection": connection}
     return show_dialog(request, "capi/token.html", context, status=422 if form.errors else 200)
@@ -246,16 +248,18 @@ def delete_token(request: PageRequest) -> HttpResponse:
     connection = _connection()
     if request.method == "POST":
         operations.delete_token(connection, actor_of(request))
-        text = "Nothing is sent until there is another; what happens meanwhile waits."
-        return finish(request, text, reverse("linkedin_setup"), lead="Token deleted.")
+        text = _("Nothing is sent until there is another; what happens meanwhile waits.")
+        return finish(request, text, reverse("linkedin_setup"), lead=_("Token deleted."))
     waiting = ConversionEvent.objects.real().waiting().count()
     context = {
-        "title": "Delete the LinkedIn token?",
-        "text": f"{_events(waiting)} and whatever happens from now on is held until there is another token. "
-        "To end its use for good, delete it in Campaign Manager too.",
+        "title": _("Delete the LinkedIn token?"),
+        "text": _(
+            "{events} and whatever happens from now on is held until there is another token. To end "
+            "its use for good, delete it in Campaign Manager too."
+        ).format(events=_events(waiting)),
         "action": reverse("linkedin_token_delete"),
-        "verb": "Delete token",
-        "keep": "Keep it",
+        "verb": _("Delete token"),
+        "keep": _("Keep it"),
         "back_url": reverse("linkedin_setup"),
         "danger": True,
     }
@@ -267,7 +271,7 @@ def pause(request: PageRequest) -> HttpResponse:
     """Hold everything until a person resumes it."""
     operations.pause_connection(_connection(), actor_of(request))
     return finish(
-        request, "What happens meanwhile waits.", reverse("linkedin_setup"), lead="Sending is paused."
+        request, _("What happens meanwhile waits."), reverse("linkedin_setup"), lead=_("Sending is paused.")
     )
 
 
@@ -275,8 +279,8 @@ def pause(request: PageRequest) -> HttpResponse:
 def release(request: PageRequest) -> HttpResponse:
     """End the connection's hold: what waits is tried now."""
     operations.release_connection(_connection(), actor_of(request))
-    text = "What waited is tried now; if the cause is still there, it is held again."
-    return finish(request, text, back_to(request, reverse("linkedin_setup")), lead="Released.")
+    text = _("What waited is tried now; if the cause is still there, it is held again.")
+    return finish(request, text, back_to(request, reverse("linkedin_setup")), lead=_("Released."))
 
 
 @linkedin_page(Ability.MANAGE, "POST")
@@ -292,17 +296,19 @@ def add_rule(request: PageRequest) -> HttpResponse:
             show_refusal(form, refusal)
         else:
             text = _after_adding(rule)
-            return finish(request, text, reverse("linkedin_setup") + "#rules", lead="Rule added.")
+            return finish(request, text, reverse("linkedin_setup") + "#rules", lead=_("Rule added."))
     return _setup_page(request, rule_form=form)
 
 
 def _after_adding(rule: Rule) -> str:
     if not rule.is_active:
-        return (
+        return _(
             "It is off. Switch it on only if no campaign is attached to its conversion: "
             "LinkedIn would look for more people like those who did not buy."
         )
-    return f"From now on LinkedIn is told of {rule.get_event_display().lower()}. Send a test to see that it works."
+    return _("From now on LinkedIn is told of {event}. Send a test to see that it works.").format(
+        event=inside_a_sentence(rule.get_event_display())
+    )
 
 
 def _connection() -> Connection:
@@ -313,4 +319,4 @@ def _connection() -> Connection:
 
 
 def _events(count: int) -> str:
-    return "1 waiting event" if count == 1 else f"{count} waiting events"
+    return _("1 waiting event") if count == 1 else _("{count} waiting events").format(count=count)

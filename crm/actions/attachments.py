@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import uploads
 from crm.access import Ability, Principal
@@ -41,7 +42,11 @@ def add_file(record: Record, name: str, content: IO[bytes], actor: Actor) -> Att
         attachment.size = uploads.keep(attachment.path, content, settings.MAX_FILE_BYTES)
     except uploads.TooLarge as error:
         raise ValidationError(
-            {"file": f"The file is larger than {settings.MAX_FILE_BYTES // 2**20} MB. Make it smaller."}
+            {
+                "file": _("The file is larger than {n} MB. Make it smaller.").format(
+                    n=settings.MAX_FILE_BYTES // 2**20
+                )
+            }
         ) from error
     try:
         _add(attachment, record, actor)
@@ -55,10 +60,10 @@ def add_file(record: Record, name: str, content: IO[bytes], actor: Actor) -> Att
 def _add(attachment: Attachment, record: Record, actor: Actor) -> None:
     # One at a time for each record, so that the count holds; and the record may have gone meanwhile.
     if not type(record)._default_manager.select_for_update(of=("self",)).filter(pk=record.pk).exists():
-        raise Conflict(f"{record} is gone.", code="gone")
+        raise Conflict(_("{record} is gone.").format(record=record), code="gone")
     _check_count(record)
     if not attachment.size:
-        raise ValidationError({"file": "The file is empty."})
+        raise ValidationError({"file": _("The file is empty.")})
     attachment.clean_fields(exclude=["company", "lead", "deal", "organization", "added_by"])
     attachment.save()
     _tell(record, "added", attachment.name, actor)
@@ -67,7 +72,11 @@ def _add(attachment: Attachment, record: Record, actor: Actor) -> None:
 def _check_count(record: Record) -> None:
     if Attachment.objects.filter(**{_column(record): record}).count() >= settings.MAX_FILES_PER_RECORD:
         raise ValidationError(
-            {"file": f"There are {settings.MAX_FILES_PER_RECORD} files here already. Delete one first."}
+            {
+                "file": _("There are {max_files_per_record} files here already. Delete one first.").format(
+                    max_files_per_record=settings.MAX_FILES_PER_RECORD
+                )
+            }
         )
 
 

@@ -13,11 +13,14 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
 
 from crm import audit, cleaning
 from crm.actions.notifications import notify
 from crm.actions.owners import is_member
 from crm.actor import Actor
+from crm.languages import speaking_to
 from crm.models import (
     AssignmentPerson,
     AssignmentRule,
@@ -38,6 +41,7 @@ from crm.models import (
 from crm.models.automation import AutomationKind
 from crm.models.notification import NotificationKind
 from crm.tenancy import company_scope
+from crm.texts import gettext_lazy
 
 CLEANER: Final = Actor("shell", label="Spam clean-up")
 FOLLOWER: Final = Actor("shell", label="Follow-up")
@@ -209,16 +213,24 @@ def _remind(lead: Lead, owner: User, switches: Automations) -> bool:
         return False
     if switches.follow_up_makes_task:
         changes = tasks.TaskChanges(
-            title=f"Follow up with {lead}"[:160],
+            title=_task_for(lead, owner),
             lead=lead,
             due_on=lead.company.local_now().date(),
             assignees=[owner],
         )
         tasks.create_task(lead.company, changes, FOLLOWER)
     else:
-        words = f"Nobody has touched {lead} for {days} days."
+        words = format_lazy(
+            gettext_lazy("Nobody has touched {lead} for {days} days."), lead=str(lead), days=days
+        )
         notify(owner, lead.company, NotificationKind.FOLLOW_UP, words, about=lead, key=key)
     return True
+
+
+def _task_for(lead: Lead, owner: User) -> str:
+    """What the owner is to do, in their language."""
+    with speaking_to(owner, lead.company):
+        return _("Follow up with {lead}").format(lead=lead)[:160]
 
 
 def _log(
@@ -255,7 +267,7 @@ def set_follow_up(company: Company, actor: Actor, *, is_on: bool, days: int, mak
 
 
 def _change(company: Company, actor: Actor, **changes: bool | int) -> None:
-    switches, _ = Automations.objects.get_or_create(company=company)
+    switches, _is_new = Automations.objects.get_or_create(company=company)
     before = {field: getattr(switches, field) for field in changes}
     for field, value in changes.items():
         setattr(switches, field, value)
@@ -279,9 +291,9 @@ def add_rule(
     """Add a rule below the others. Raises ValidationError per field."""
     rules = list(AssignmentRule.objects.all())
     if len(rules) >= MOST_RULES:
-        raise ValidationError(f"There are {MOST_RULES} rules already.")
+        raise ValidationError(_("There are {most_rules} rules already.").format(most_rules=MOST_RULES))
     if not users or not all(is_member(user) for user in users):
-        raise ValidationError({"users": "Choose who is to get these leads."})
+        raise ValidationError({"users": _("Choose who is to get these leads.")})
     rule = AssignmentRule(
         company=company,
         position=max((rule.position for rule in rules), default=-1) + 1,
@@ -316,7 +328,7 @@ def add_stage_task(company: Company, actor: Actor, stage: Stage, title: str, day
     """Let deals get a task when they enter a stage. Raises ValidationError per field."""
     rule = StageTask(company=company, stage=stage, title=title.strip(), days=days)
     if not rule.title:
-        raise ValidationError({"title": "Say what is to be done."}, code="required")
+        raise ValidationError({"title": _("Say what is to be done.")}, code="required")
     rule.clean_fields(exclude=["company", "stage"])
     rule.save()
     audit.record(actor, "automation_changed", rule, company=company)

@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Greatest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import audit, signals
 from crm.actions import timeline
@@ -238,7 +239,7 @@ def find_tag(company: Company, name: str) -> Tag:
     """The tag of that name, in any case; a name that is new makes one. Raises ValidationError."""
     name = " ".join(name.split())
     if not name:
-        raise ValidationError({"tags": "Name the tag."})
+        raise ValidationError({"tags": _("Name the tag.")})
     tag = Tag(company=company, name=name, name_key=name.lower())
     try:
         tag.clean_fields(exclude=["company"])

@@ -17,11 +17,14 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Count, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from crm.access import Ability, Principal, principal_in
 from crm.actions import bulk
 from crm.actions.deals import move_deal
 from crm.actor import Actor
+from crm.display import number
 from crm.errors import Conflict
 from crm.models import (
     BulkRow,
@@ -40,6 +43,7 @@ from crm.models import (
 )
 from crm.signals import together
 from crm.tenancy import company_scope, every_company
+from crm.texts import as_stored
 
 CHUNK = 500
 AT_ONCE = 1000
@@ -48,8 +52,8 @@ MOST_ROWS = 100_000
 TURN_SECONDS = 40
 KEPT = timedelta(days=30)
 _LEASE = timedelta(seconds=90)
-_IS_SO = "It was so already."
-_IS_GONE = "It is gone, or is not yours any more."
+_IS_SO = gettext_noop("It was so already.")
+_IS_GONE = gettext_noop("It is gone, or is not yours any more.")
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,14 @@ def start_run(
     `records` are of what the principal may see; `asked` is how many ids were named. Raises ValidationError for a
     change that makes no sense, and PermissionError for one that this person may not make.
     """
-    _, said = _prepared(principal, noun, change)
+    _said_of, said = _prepared(principal, noun, change)
     pks = list(records.order_by("pk").values_list("pk", flat=True)[: MOST_ROWS + 1])
     if len(pks) > MOST_ROWS:
-        raise ValidationError(f"Change at most {MOST_ROWS:,} at once: narrow the filter.")
+        raise ValidationError(
+            _("Change at most {most} at once: narrow the filter.").format(most=number(MOST_ROWS))
+        )
     if not pks:
-        raise ValidationError(f"Select {noun}s first.")
+        raise ValidationError(_("Select {noun}s first.").format(noun=_(noun)))
     with transaction.atomic():
         BulkRun.objects.filter(user=principal.user, created_at__lt=timezone.now() - KEPT).delete()
         run = BulkRun(
@@ -143,7 +149,7 @@ def needs_reason(change: Change) -> bool:
 def undo_run(principal: Principal, run: BulkRun) -> BulkRun:
     """Put back what a run has archived; the rows it changed, no others."""
     if run.verb != BulkVerb.ARCHIVE:
-        raise ValidationError("Only archiving can be undone.")
+        raise ValidationError(_("Only archiving can be undone."))
     found: Any = principal.leads_ever() if run.noun == "lead" else principal.deals_ever()
     rows = run.rows.filter(outcome=RowOutcome.CHANGED).values(f"{run.noun}_id")
     return start_run(principal, run.noun, Change(BulkVerb.RESTORE), found.archived().filter(pk__in=rows))
@@ -203,7 +209,8 @@ def _next_chunk(run: BulkRun) -> bool:
     if not rows:
         BulkRun.objects.filter(pk=run.pk).update(state=BulkState.DONE, finished_at=timezone.now())
         return False
-    _mark(run, rows, _done(run, rows))
+    with as_stored():
+        _mark(run, rows, _done(run, rows))
     return True
 
 
@@ -211,9 +218,11 @@ def _done(run: BulkRun, pks: Sequence[UUID]) -> _Done:
     """Do the change to these records, as whoever asked for it."""
     principal = principal_in(run.company, run.user)
     if principal is None:
-        return _Done(frozenset(), dict.fromkeys(pks, "Whoever asked for it is no member any more."))
+        return _Done(
+            frozenset(), dict.fromkeys(pks, gettext_noop("Whoever asked for it is no member any more."))
+        )
     try:
-        do, _ = _prepared(principal, run.noun, Change(BulkVerb(run.verb), run.target, run.reason))
+        do, _said = _prepared(principal, run.noun, Change(BulkVerb(run.verb), run.target, run.reason))
     except (ValidationError, PermissionError) as refusal:
         sentence = " ".join(refusal.messages) if isinstance(refusal, ValidationError) else str(refusal)
         return _Done(frozenset(), dict.fromkeys(pks, sentence[:300]))
@@ -240,22 +249,22 @@ def _prepared(principal: Principal, noun: str, change: Change) -> tuple[Do, str]
     """How a chunk is done, and what is said of it. Raises ValidationError or PermissionError."""
     prepare = _VERBS.get((noun, change.verb))
     if prepare is None:
-        raise ValidationError(f"This cannot be done to {noun}s.")
+        raise ValidationError(_("This cannot be done to {noun}s.").format(noun=_(noun)))
     return prepare(principal, change)
+
+
+def _given_to(owner: User | None) -> str:
+    return f"Given to {owner or 'nobody'}"
 
 
 def _assign_leads(principal: Principal, change: Change) -> tuple[Do, str]:
     owner = _owner(principal, change)
-    return _to_leads(
-        lambda leads, actor: bulk.assign_leads(leads, owner, actor)
-    ), f"Given to {owner or 'nobody'}"
+    return _to_leads(lambda leads, actor: bulk.assign_leads(leads, owner, actor)), _given_to(owner)
 
 
 def _assign_deals(principal: Principal, change: Change) -> tuple[Do, str]:
     owner = _owner(principal, change)
-    return _to_deals(
-        lambda deals, actor: bulk.assign_deals(deals, owner, actor)
-    ), f"Given to {owner or 'nobody'}"
+    return _to_deals(lambda deals, actor: bulk.assign_deals(deals, owner, actor)), _given_to(owner)
 
 
 def _owner(principal: Principal, change: Change) -> User | None:
@@ -263,16 +272,16 @@ def _owner(principal: Principal, change: Change) -> User | None:
     if change.target:
         owner = next((user for user in principal.assignees() if str(user.pk) == change.target), None)
         if owner is None:
-            raise ValidationError("Choose an active member of this company.")
+            raise ValidationError(_("Choose an active member of this company."))
     if not principal.may_assign(owner):
-        raise PermissionError("You work on your own records. Ask a manager to hand them over.")
+        raise PermissionError(_("You work on your own records. Ask a manager to hand them over."))
     return owner
 
 
 def _set_status(principal: Principal, change: Change) -> tuple[Do, str]:
     status = LeadStatus.objects.filter(key=change.target).first()
     if status is None:
-        raise ValidationError("Choose a status that this company has.")
+        raise ValidationError(_("Choose a status that this company has."))
     do = _to_leads(lambda leads, actor: bulk.change_statuses(leads, status, actor))
     return do, f"Set to {status}"
 
@@ -285,7 +294,7 @@ def _tag(principal: Principal, change: Change) -> tuple[Do, str]:
 def _untag(principal: Principal, change: Change) -> tuple[Do, str]:
     tag = Tag.objects.filter(name_key=" ".join(change.target.split()).lower()).first()
     if tag is None:
-        raise ValidationError("This company has no tag of that name.")
+        raise ValidationError(_("This company has no tag of that name."))
     return _to_leads(lambda leads, actor: bulk.untag_leads(leads, tag, actor)), f"Tag {tag} taken off"
 
 
@@ -321,15 +330,15 @@ def _restore_deals(principal: Principal, change: Change) -> tuple[Do, str]:
 
 def _check_may_delete(principal: Principal) -> None:
     if not principal.can(Ability.DELETE):
-        raise PermissionError("Your role does not allow you to archive records. Ask a manager.")
+        raise PermissionError(_("Your role does not allow you to archive records. Ask a manager."))
 
 
 def _move_deals(principal: Principal, change: Change) -> tuple[Do, str]:
     stage = _stage(change.target)
     if stage is None:
-        raise ValidationError("Choose a stage that this company has.")
+        raise ValidationError(_("Choose a stage that this company has."))
     if stage.kind == StageKind.LOST and not change.reason.strip():
-        raise ValidationError({"reason": "Say why the deals were lost."})
+        raise ValidationError({"reason": _("Say why the deals were lost.")})
 
     def do(principal: Principal, pks: Sequence[UUID], actor: Actor) -> _Done:
         deals = {deal.pk: deal for deal in _deals(principal, pks)}

@@ -12,10 +12,12 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from crm import audit, ics
 from crm.access import Principal
 from crm.actor import Actor
+from crm.languages import speaking_to
 from crm.models import CalendarFeed, Company, Membership, Priority, Task, User
 from crm.tenancy import company_scope
 
@@ -68,7 +70,9 @@ def calendar_of(principal: Principal) -> str:
     """Somebody's open tasks as a calendar. Runs in the scope of the company."""
     tasks = principal.tasks().assigned_to(principal.user).open().exclude(due_on=None).soonest()[:MOST]
     zone = ZoneInfo(principal.company.time_zone)
-    return ics.calendar(f"Tasks, {principal.company}", [_event(task, zone) for task in tasks])
+    with speaking_to(principal.user, principal.company):
+        name = _("Tasks, {company}").format(company=principal.company)
+    return ics.calendar(name, [_event(task, zone) for task in tasks])
 
 
 def _event(task: Task, zone: ZoneInfo) -> ics.Event:

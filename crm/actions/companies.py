@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TypedDict
 from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from crm import audit, cleaning, signals
 from crm.actions.owners import check_owner
@@ -107,6 +109,7 @@ class CompanySettings(TypedDict, total=False):
     name: str
     currency: str
     time_zone: str
+    language: str
     default_status: LeadStatus | None
     default_source: str
     fallback_owner: User | None
@@ -138,11 +141,13 @@ def update_company(company: Company, changes: CompanySettings, actor: Actor) -> 
         setattr(company, field, value)
     errors: dict[str, str] = {}
     if company.time_zone not in available_timezones():
-        errors["time_zone"] = "Enter a time zone such as Europe/Berlin."
+        errors["time_zone"] = _("Enter a time zone such as Europe/Berlin.")
+    if company.language not in dict(settings.LANGUAGES):
+        errors["language"] = _("Choose one of the languages there are.")
     if not company.name.strip():
-        errors["name"] = "Give the company a name."
+        errors["name"] = _("Give the company a name.")
     if company.consent_policy not in ConsentPolicy.values:
-        errors["consent_policy"] = "Say send, hold_eea or hold."
+        errors["consent_policy"] = _("Say send, hold_eea or hold.")
     if errors:
         raise ValidationError(errors)
     try:
@@ -176,7 +181,7 @@ def require_second_step(company: Company, wanted: bool, actor: Actor) -> Company
 def _domain(entry: object) -> str:
     text = str(entry).strip().lower().removeprefix("@")
     if not text or "." not in text or len(text) > 253 or any(c.isspace() or c in "@/\x00" for c in text):
-        raise ValidationError({"internal_domains": "Enter domains such as example.com."})
+        raise ValidationError({"internal_domains": _("Enter domains such as example.com.")})
     return text
 
 

@@ -10,6 +10,7 @@ from crm.actions import timeline
 from crm.actor import Actor
 from crm.models import Deal, Lead, Organization, custom_fields_of
 from crm.models.activity import ActivityKind
+from crm.texts import as_stored
 
 Changed = list[tuple[str, str, str]]
 
@@ -21,15 +22,16 @@ def set_values(record: Lead | Deal | Organization, given: Mapping[str, object]) 
     """
     fields = [field.values for field in custom_fields_of(str(record._meta.model_name))]
     before, record.custom = record.custom, customvalues.changed(fields, record.custom, given)
-    return [
-        (
-            field.name,
-            customvalues.shown(field, before.get(field.key)),
-            customvalues.shown(field, record.custom.get(field.key)),
-        )
-        for field in fields
-        if before.get(field.key) != record.custom.get(field.key)
-    ]
+    with as_stored():
+        return [
+            (
+                field.name,
+                customvalues.shown(field, before.get(field.key)),
+                customvalues.shown(field, record.custom.get(field.key)),
+            )
+            for field in fields
+            if before.get(field.key) != record.custom.get(field.key)
+        ]
 
 
 def record_changes(subject: Lead | Deal, changed: Changed, actor: Actor, at: datetime) -> None:

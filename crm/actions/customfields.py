@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Max
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from crm import audit
 from crm.actions.vocabulary import lock_words
@@ -42,7 +43,13 @@ def add_field(company: Company, changes: FieldChanges, actor: Actor) -> CustomFi
     field = CustomField(company=company, **changes)
     beside = CustomField.objects.filter(entity=field.entity)
     if beside.count() >= MOST_FIELDS:
-        raise ValidationError({"name": f"There are {MOST_FIELDS} already, the most there can be."})
+        raise ValidationError(
+            {
+                "name": _("There are {most_fields} already, the most there can be.").format(
+                    most_fields=MOST_FIELDS
+                )
+            }
+        )
     _check(field)
     field.key = _free_key(field.name, set(beside.values_list("key", flat=True)))
     last = beside.aggregate(last=Max("position"))["last"]
@@ -57,7 +64,7 @@ def change_field(field: CustomField, changes: FieldChanges, actor: Actor) -> Cus
     """Rename a field or change its options. A value whose option is gone stays until somebody changes it."""
     lock_words(field.company)
     if changes.keys() - {"name", "options"}:
-        raise ValidationError({"kind": "What a field holds never changes. Make another one."})
+        raise ValidationError({"kind": _("What a field holds never changes. Make another one.")})
     before = {name: getattr(field, name) for name in changes}
     for name, value in changes.items():
         setattr(field, name, value)
@@ -108,12 +115,12 @@ def _drop_some(field: CustomField) -> int:
 def _check(field: CustomField) -> None:
     field.name = " ".join(field.name.split())
     if not field.name:
-        raise ValidationError({"name": "Give it a name."})
+        raise ValidationError({"name": _("Give it a name.")})
     field.options = _options(field)
     field.clean_fields(exclude=["company", "key", "options"])
     beside = CustomField.objects.filter(entity=field.entity).exclude(pk=field.pk)
     if field.name.casefold() in {name.casefold() for name in beside.values_list("name", flat=True)}:
-        raise ValidationError({"name": "There is one of this name already."})
+        raise ValidationError({"name": _("There is one of this name already.")})
 
 
 def _options(field: CustomField) -> list[str]:
@@ -122,9 +129,11 @@ def _options(field: CustomField) -> list[str]:
     named = [" ".join(str(option).split()) for option in field.options]
     options = list({option.casefold(): option for option in named if option}.values())
     if not options:
-        raise ValidationError({"options": "Give at least one option."})
+        raise ValidationError({"options": _("Give at least one option.")})
     if len(options) > MOST_OPTIONS:
-        raise ValidationError({"options": f"Give at most {MOST_OPTIONS} options."})
+        raise ValidationError(
+            {"options": _("Give at most {most_options} options.").format(most_options=MOST_OPTIONS)}
+        )
     for option in options:
         if (
             len(option) > LONGEST_OPTION
@@ -133,7 +142,9 @@ def _options(field: CustomField) -> list[str]:
         ):
             raise ValidationError(
                 {
-                    "options": f"An option has at most {LONGEST_OPTION} characters, without commas, semicolons, quotes."
+                    "options": _(
+                        "An option has at most {longest_option} characters, without commas, semicolons, quotes."
+                    ).format(longest_option=LONGEST_OPTION)
                 }
             )
     return options

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import cleaning, signals
 from crm.actions import automations, bulk, custom, timeline
@@ -30,6 +31,7 @@ from crm.models import (
 )
 from crm.models.activity import ActivityKind
 from crm.signals import DealFact
+from crm.texts import inside_a_sentence
 
 
 class DealChanges(TypedDict, total=False):
@@ -192,7 +194,7 @@ def reopen_deal(deal: Deal, actor: Actor) -> Deal:
 def add_person(deal: Deal, lead: Lead, role: str, actor: Actor) -> DealPerson:
     """Link a further lead to the deal, with their part in the decision."""
     if deal.lead_id == lead.pk or DealPerson.objects.filter(deal=deal, lead=lead).exists():
-        raise ValidationError({"lead": "This person is on the deal already."})
+        raise ValidationError({"lead": _("This person is on the deal already.")})
     person = DealPerson(
         company_id=deal.company_id, deal=deal, lead=lead, role=role.strip(), position=deal.people.count()
     )
@@ -225,7 +227,7 @@ def default_pipeline() -> Pipeline:
     """Sales, or the first pipeline of a company that renamed its keys away."""
     pipeline = Pipeline.objects.filter(key="sales").first() or Pipeline.objects.first()
     if pipeline is None:
-        raise ValidationError({"pipeline": "This company has no pipeline. Add one in Settings."})
+        raise ValidationError({"pipeline": _("This company has no pipeline. Add one in Settings.")})
     return pipeline
 
 
@@ -238,7 +240,11 @@ def _first_stage(pipeline: Pipeline, kind: str) -> Stage:
     stage = Stage.objects.select_related("pipeline").filter(pipeline=pipeline, kind=kind).first()
     if stage is None:
         raise ValidationError(
-            {"stage": f"The pipeline {pipeline.name} has no {StageKind(kind).label.lower()} stage."}
+            {
+                "stage": _("The pipeline {name} has no {label} stage.").format(
+                    name=pipeline.name, label=inside_a_sentence(StageKind(kind).label)
+                )
+            }
         )
     return stage
 
@@ -263,9 +269,14 @@ def _locked(deal: Deal) -> Deal:
 def _check_move(deal: Deal, stage: Stage, reason: str) -> None:
     closed = {StageKind.WON, StageKind.LOST}
     if deal.status in closed and stage.kind in closed and deal.status != stage.kind:
-        raise Conflict(f"This deal is {deal.get_status_display().lower()}. Reopen it first.", code="closed")
+        raise Conflict(
+            _("This deal is {status}. Reopen it first.").format(
+                status=inside_a_sentence(deal.get_status_display())
+            ),
+            code="closed",
+        )
     if stage.kind == StageKind.LOST and deal.status != StageKind.LOST and not reason.strip():
-        raise ValidationError({"reason": "Say why the deal was lost."}, code="required")
+        raise ValidationError({"reason": _("Say why the deal was lost.")}, code="required")
 
 
 def _entered(deal: Deal, kind: str) -> QuerySet[DealStageChange]:
@@ -301,7 +312,7 @@ def _set_fields(deal: Deal, changes: DealChanges) -> None:
         if field in changes:
             setattr(deal, field, changes[field])  # type: ignore[literal-required]
     if not deal.title:
-        raise ValidationError({"title": "Give the deal a title."}, code="required")
+        raise ValidationError({"title": _("Give the deal a title.")}, code="required")
     check_owner(deal.owner)
     if deal.lead and not deal.organization_id:
         deal.organization = deal.lead.organization
@@ -316,7 +327,7 @@ def _set_amount(deal: Deal, changes: DealChanges) -> None:
             raise ValidationError({"currency": error.error_list}) from error
     amount = changes.get("amount", deal.amount)
     if amount not in (None, "") and not deal.currency:
-        raise ValidationError({"currency": "An amount needs a currency."}, code="required")
+        raise ValidationError({"currency": _("An amount needs a currency.")}, code="required")
     if "amount" in changes or "currency" in changes:
         try:
             deal.amount = cleaning.amount(amount, deal.currency)
@@ -331,7 +342,7 @@ def _save(deal: Deal) -> None:
             deal.save()
     except IntegrityError as error:
         if deal.external_id and "external_id" in str(error):
-            raise ValidationError({"external_id": "Another deal has this external id."}) from error
+            raise ValidationError({"external_id": _("Another deal has this external id.")}) from error
         raise
 
 

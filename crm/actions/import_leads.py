@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext as _
 from uuid_utils.compat import uuid7
 
 from crm import cleaning, customvalues, signals, tombstones
@@ -160,7 +161,7 @@ def _decide(
     if lead is None:
         return Decision(person, ImportOutcome.CREATED)
     if run.batch.on_match == OnMatch.SKIP:
-        return Decision(person, ImportOutcome.SKIPPED, lead, reason="Matches a lead you have.")
+        return Decision(person, ImportOutcome.SKIPPED, lead, reason=_("Matches a lead you have."))
     return Decision(person, ImportOutcome.UPDATED, lead)
 
 
@@ -238,7 +239,10 @@ def _find_changes(run: Run, decisions: Sequence[Decision]) -> None:
         _compare_columns(decision, decision.lead, over)
         _compare_hanging(decision, decision.lead, there, over)
         if not decision.written:
-            decision.outcome, decision.reason = ImportOutcome.SKIPPED, "Says nothing new of a lead you have."
+            decision.outcome, decision.reason = (
+                ImportOutcome.SKIPPED,
+                _("Says nothing new of a lead you have."),
+            )
 
 
 def _compare_columns(decision: Decision, lead: Lead, over: bool) -> None:
@@ -652,7 +656,7 @@ def _save_updated(run: Run, updated: Sequence[Decision]) -> None:
     if not pairs:
         return
     names = {name for decision, _ in pairs for name in decision.changes}
-    for _, lead in pairs:
+    for _decision, lead in pairs:
         lead.last_touch_at, lead.updated_at = max(lead.last_touch_at, run.now), run.now
     Lead.objects.bulk_update(
         [lead for _, lead in pairs], [*_columns_of(names), "last_touch_at", "updated_at"], batch_size=200

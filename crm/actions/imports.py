@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import audit, customvalues, importing, uploads, workbooks
 from crm.access import Principal
@@ -32,6 +33,7 @@ from crm.models import (
     custom_fields_of,
 )
 from crm.models.imports import WORKING
+from crm.texts import inside_a_sentence
 
 KEPT_FOR = timedelta(days=30)
 _IDENTITY = frozenset(("first_name", "last_name", "full_name", "email", "organization", "external_id"))
@@ -93,7 +95,9 @@ def _keep(path: Path, content: IO[bytes]) -> None:
         uploads.keep(path, content, settings.MAX_IMPORT_BYTES)
     except uploads.TooLarge as error:
         raise Unreadable(
-            f"The file is larger than {settings.MAX_IMPORT_BYTES // 2**20} MiB. Cut it into parts."
+            _("The file is larger than {n} MiB. Cut it into parts.").format(
+                n=settings.MAX_IMPORT_BYTES // 2**20
+            )
         ) from error
 
 
@@ -131,11 +135,11 @@ def read_again(batch: Import, *, encoding: str, delimiter: str, has_header: bool
     """Read the file in another way. Raises Unreadable, and leaves the import as it was."""
     _require(batch, ImportState.MAPPING, ImportState.CHECKED)
     if preset not in importing.PRESETS:
-        raise ValidationError({"preset": "Choose one of the programs."})
+        raise ValidationError({"preset": _("Choose one of the programs.")})
     dialect = Dialect(batch.encoding, batch.delimiter)
     if not batch.is_workbook:
         if encoding not in importing.ENCODINGS or delimiter not in importing.DELIMITERS:
-            raise ValidationError({"encoding": "Choose an encoding and a delimiter."})
+            raise ValidationError({"encoding": _("Choose an encoding and a delimiter.")})
         dialect = Dialect(encoding, delimiter)
     _require_file(batch)
     _describe(batch, importing.inspect(batch.path, dialect, has_header), preset)
@@ -185,7 +189,7 @@ def stop(batch: Import) -> Import:
     elif batch.state == ImportState.RUNNING:
         batch.state = ImportState.STOPPED
     else:
-        raise Conflict("This import is not running.", code="not_running")
+        raise Conflict(_("This import is not running."), code="not_running")
     batch.lease = batch.lease_until = None
     batch.finished_at = timezone.now()
     batch.save()
@@ -198,7 +202,7 @@ def undo(batch: Import, actor: Actor, now: datetime | None = None) -> Import:
     batch = _locked(batch)
     _require(batch, ImportState.DONE, ImportState.STOPPED, ImportState.FAILED)
     if not may_undo(batch, now or timezone.now()):
-        raise Conflict("The time in which this import could be undone is over.", code="too_late")
+        raise Conflict(_("The time in which this import could be undone is over."), code="too_late")
     batch.plan = {**batch.plan, "undo": batch.created + batch.updated}
     batch.state, batch.position, batch.kept, batch.error = ImportState.UNDOING, 0, 0, ""
     batch.started_at, batch.finished_at = timezone.now(), None
@@ -258,11 +262,13 @@ def _set(batch: Import, options: Options) -> None:
     ]
     twice = next((field for field in chosen if chosen.count(field) > 1), None)
     if twice:
-        raise ValidationError({"mapping": f"Two columns go to {labels[twice]}. Choose one of them."})
+        raise ValidationError(
+            {"mapping": _("Two columns go to {labels}. Choose one of them.").format(labels=labels[twice])}
+        )
     if not _IDENTITY & set(mapping):
-        raise ValidationError({"mapping": "Say which column holds the name or the e-mail address."})
+        raise ValidationError({"mapping": _("Say which column holds the name or the e-mail address.")})
     if options.on_match not in OnMatch.values:
-        raise ValidationError({"on_match": "Choose skip, fill or overwrite."})
+        raise ValidationError({"on_match": _("Choose skip, fill or overwrite.")})
     check_owner(options.owner)
     batch.mapping, batch.on_match = mapping, options.on_match
     batch.source, batch.status, batch.owner = options.source.strip(), options.status, options.owner
@@ -286,9 +292,12 @@ def _locked(batch: Import) -> Import:
 
 def _require(batch: Import, *states: ImportState) -> None:
     if batch.state not in states:
-        raise Conflict(f"This import is {batch.get_state_display().lower()}.", code="wrong_state")
+        raise Conflict(
+            _("This import is {state}.").format(state=inside_a_sentence(batch.get_state_display())),
+            code="wrong_state",
+        )
 
 
 def _require_file(batch: Import) -> None:
     if not batch.has_file:
-        raise Conflict("The file is no longer there. Upload it again.", code="no_file")
+        raise Conflict(_("The file is no longer there. Upload it again."), code="no_file")

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import audit, cleaning
 from crm.actions.people import add_member, create_user
@@ -45,7 +46,9 @@ def invite(
     except ValidationError as error:
         raise ValidationError({"email": error.error_list}) from error
     if role not in INVITED_ROLES:
-        raise ValidationError({"role": "Invite them as agent, manager or admin. Owners are made of members."})
+        raise ValidationError(
+            {"role": _("Invite them as agent, manager or admin. Owners are made of members.")}
+        )
     with company_scope(company):
         _check_is_new(address)
         token = _new_token(company)
@@ -81,7 +84,9 @@ def resend(invitation: Invitation, actor: Actor) -> NewInvitation:
 def change_role(invitation: Invitation, role: str, actor: Actor) -> Invitation:
     """What they will be when they join."""
     if role not in INVITED_ROLES:
-        raise ValidationError({"role": "Invite them as agent, manager or admin. Owners are made of members."})
+        raise ValidationError(
+            {"role": _("Invite them as agent, manager or admin. Owners are made of members.")}
+        )
     invitation = _waiting(invitation)
     before, invitation.role = invitation.role, role
     invitation.save(update_fields=["role"])
@@ -118,9 +123,13 @@ def accept(invitation: Invitation, user: User, actor: Actor) -> Membership:
     with company_scope(company):
         invitation = _waiting(invitation)
         if not invitation.is_open:
-            raise Conflict("This invitation has run out. Ask for a new one.")
+            raise Conflict(_("This invitation has run out. Ask for a new one."))
         if user.email.lower() != invitation.email:
-            raise Conflict(f"This invitation was sent to {invitation.email}. Sign in with that address.")
+            raise Conflict(
+                _("This invitation was sent to {email}. Sign in with that address.").format(
+                    email=invitation.email
+                )
+            )
         membership = Membership.objects.active().filter(user=user).first()
         if membership is None:
             membership = add_member(company, user, invitation.role, actor)
@@ -147,17 +156,17 @@ def _waiting(invitation: Invitation) -> Invitation:
     rows = Invitation.objects.waiting().select_for_update(of=("self",)).select_related("company")
     found = rows.filter(pk=invitation.pk).first()
     if found is None:
-        raise Conflict("This invitation was used or withdrawn.")
+        raise Conflict(_("This invitation was used or withdrawn."))
     return found
 
 
 def _check_is_new(address: str) -> None:
     member = Membership.objects.active().filter(user__email__iexact=address).select_related("user").first()
     if member:
-        raise ValidationError({"email": f"{member.user} is in the team already."})
+        raise ValidationError({"email": _("{user} is in the team already.").format(user=member.user)})
     if Invitation.objects.waiting().filter(email=address).exists():
         raise ValidationError(
-            {"email": "This address is invited already. Send the invitation again instead."}
+            {"email": _("This address is invited already. Send the invitation again instead.")}
         )
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import audit, cleaning, signals
 from crm.actions import automations, bulk, custom, notifications, organizations, timeline
@@ -34,6 +35,7 @@ from crm.models import (
 )
 from crm.models.activity import ActivityKind
 from crm.signals import LeadFact
+from crm.texts import as_stored
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def create_lead(
             lead, _Consent(changes["consent"], source, version), actor, _consent_at(changes) or at
         )
     elif _CONSENT_FIELDS & changes.keys():
-        raise ValidationError({"consent": "Say what was answered, beside its source, text or time."})
+        raise ValidationError({"consent": _("Say what was answered, beside its source, text or time.")})
     if changes.get("custom"):
         custom.set_values(lead, changes["custom"])
     lead.organization = organizations.find_or_create(
@@ -283,10 +285,11 @@ def set_consent(
     if said.is_known_of(lead) and at in (None, lead.consent_at):
         return lead
     now = timezone.now()
-    old, before = lead.get_consent_display(), lead.consent
+    before = lead.consent
     _set_consent_fields(lead, said, actor, at or now)
     _save(lead)
-    new = lead.get_consent_display()
+    with as_stored():
+        old, new = (str(Consent(value).label) for value in (before, lead.consent))
     timeline.record(lead, ActivityKind.CONSENT, actor, now, old=old, new=new, text=lead.consent_source)
     audit.record(
         actor, "consent_changed", lead, company=lead.company, changes={"consent": (before, lead.consent)}
@@ -336,7 +339,7 @@ def _fresh(lead: Lead) -> Lead:
 def _default_status(company: Company) -> LeadStatus:
     chosen = company.default_status or LeadStatus.objects.order_by("position").first()
     if chosen is None:
-        raise ValidationError({"status": "This company has no lead status. Add one in Settings."})
+        raise ValidationError({"status": _("This company has no lead status. Add one in Settings.")})
     return chosen
 
 
@@ -380,7 +383,7 @@ def _consent_at(changes: LeadChanges) -> datetime | None:
 
 def _set_consent_fields(lead: Lead, said: _Consent, actor: Actor, at: datetime) -> None:
     if said.answer not in Consent.values:
-        raise ValidationError({"consent": "Say granted, denied or unknown."})
+        raise ValidationError({"consent": _("Say granted, denied or unknown.")})
     is_same = lead.consent == said.answer and lead.consent_at is not None
     source, version = (lead.consent_source, lead.consent_text_version) if is_same else (actor.channel, "")
     lead.consent, lead.consent_at = said.answer, at
@@ -457,7 +460,7 @@ def _add_websites(lead: Lead, entries: Sequence[WebsiteEntry]) -> None:
         for position, entry in enumerate(entries)
     ]
     if any(not row.url.startswith(("http://", "https://")) for row in rows):
-        raise ValidationError({"websites": "Enter an address that begins with http:// or https://."})
+        raise ValidationError({"websites": _("Enter an address that begins with http:// or https://.")})
     _check_rows("websites", rows)
     LeadWebsite.objects.bulk_create(rows)
 
@@ -492,7 +495,7 @@ def _save(lead: Lead) -> None:
             lead.save()
     except IntegrityError as error:
         if lead.external_id and "external_id" in str(error):
-            raise ValidationError({"external_id": "Another lead has this external id."}) from error
+            raise ValidationError({"external_id": _("Another lead has this external id.")}) from error
         if lead.browser_event_id and "browser_event_id" in str(error):
             lead.browser_event_id = ""  # another request took it first; the derived id is used instead
             lead.save()

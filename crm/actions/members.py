@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import audit
 from crm.access import Ability, is_operator, roles_with
@@ -17,6 +18,7 @@ from crm.actor import Actor
 from crm.models import Activity, ApiKey, Company, Deal, Lead, Membership, Role, TaskAssignee, User
 from crm.models.activity import ActivityKind
 from crm.tenancy import every_company
+from crm.texts import gettext_lazy
 
 BATCH = 1000
 
@@ -24,8 +26,8 @@ BATCH = 1000
 class HandOver(models.TextChoices):
     """Who takes the records of somebody who leaves, where it is no person by name."""
 
-    FALLBACK = "fallback", "The fallback owner"
-    NOBODY = "nobody", "Nobody"
+    FALLBACK = "fallback", gettext_lazy("The fallback owner")
+    NOBODY = "nobody", gettext_lazy("Nobody")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Departure:
 def check_may_grant(role: str, actor: Actor) -> None:
     """Raise ValidationError unless the actor may give somebody this role: only owners make owners."""
     if role in roles_with(Ability.OWN) and not _may_name_owners(actor):
-        raise ValidationError({"role": "Only an owner can decide who owns the company."})
+        raise ValidationError({"role": _("Only an owner can decide who owns the company.")})
 
 
 @transaction.atomic
@@ -138,10 +140,14 @@ def change_user(user: User, changes: dict[str, Any], actor: Actor) -> User:
     if "email" in changes:
         user.email = user.email.lower()
         if User.objects.filter(email__iexact=user.email).exclude(pk=user.pk).exists():
-            raise ValidationError({"email": "Somebody signs in with this address already."}, code="unique")
+            raise ValidationError({"email": _("Somebody signs in with this address already.")}, code="unique")
     if not user.is_active and (name := _owned_alone(user)):
         raise ValidationError(
-            {"is_active": f"They are the last owner of {name}. Make somebody else an owner first."}
+            {
+                "is_active": _(
+                    "They are the last owner of {name}. Make somebody else an owner first."
+                ).format(name=name)
+            }
         )
     user.clean_fields(exclude=["password"])
     user.save()
@@ -180,7 +186,9 @@ def _role(role: str) -> str:
     try:
         return Role(role)
     except ValueError as error:
-        raise ValidationError({"role": f"Choose from {', '.join(Role.values)}."}) from error
+        raise ValidationError(
+            {"role": _("Choose from {values}.").format(values=", ".join(Role.values))}
+        ) from error
 
 
 def _may_name_owners(actor: Actor) -> bool:
@@ -196,7 +204,7 @@ def _check_others_own(membership: Membership) -> None:
     """Raise ValidationError if this is the last active owner."""
     owners = Membership.objects.active().filter(role__in=roles_with(Ability.OWN))
     if owners.filter(pk=membership.pk).exists() and not owners.exclude(pk=membership.pk).exists():
-        raise ValidationError({"role": "This is the last owner. Make somebody else an owner first."})
+        raise ValidationError({"role": _("This is the last owner. Make somebody else an owner first.")})
 
 
 def _owned_alone(user: User) -> str:
@@ -219,13 +227,13 @@ def _heir(membership: Membership, hand_over_to: User | HandOver) -> User | None:
         return None
     heir = membership.company.fallback_owner if hand_over_to == HandOver.FALLBACK else hand_over_to
     if not isinstance(heir, User):
-        raise ValidationError({"hand_over_to": "There is no fallback owner. Choose a person, or nobody."})
+        raise ValidationError({"hand_over_to": _("There is no fallback owner. Choose a person, or nobody.")})
     if heir == membership.user:
-        raise ValidationError({"hand_over_to": "They leave themselves. Choose somebody else, or nobody."})
+        raise ValidationError({"hand_over_to": _("They leave themselves. Choose somebody else, or nobody.")})
     try:
         check_owner(heir)
     except ValidationError as error:
-        raise ValidationError({"hand_over_to": "Choose an active member of this company."}) from error
+        raise ValidationError({"hand_over_to": _("Choose an active member of this company.")}) from error
     return heir
 
 

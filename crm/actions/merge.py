@@ -18,6 +18,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Max, Q, UniqueConstraint
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import audit, signals
 from crm.actions import timeline
@@ -39,6 +40,7 @@ from crm.models import (
 from crm.models.activity import ActivityKind
 from crm.models.merge import UNDO_FOR
 from crm.signals import LeadFact, MergeFact
+from crm.texts import gettext_lazy, pgettext_lazy
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,21 @@ class Choice:
 
 
 CHOICES: Final = (
-    Choice("first_name", "First name", ("first_name",)),
-    Choice("last_name", "Last name", ("last_name",)),
-    Choice("title", "Title", ("title",)),
-    Choice("organization", "Organization", ("organization_id",)),
-    Choice("country_code", "Country", ("country_code",)),
-    Choice("status", "Status", ("status_id", "status_since")),
-    Choice("lead_type", "Type", ("lead_type_id",)),
-    Choice("source", "Source", ("source",)),
-    Choice("owner", "Owner", ("owner_id",)),
-    Choice("external_id", "External id", ("external_id",)),
-    Choice("li_fat_id", "LinkedIn click id", ("li_fat_id", "li_fat_id_captured_at")),
-    Choice("lead_gen_response", "LinkedIn form response", ("lead_gen_response",)),
+    Choice("first_name", gettext_lazy("First name"), ("first_name",)),
+    Choice("last_name", gettext_lazy("Last name"), ("last_name",)),
+    Choice("title", pgettext_lazy("of a person", "Title"), ("title",)),
+    Choice("organization", gettext_lazy("Organization"), ("organization_id",)),
+    Choice("country_code", gettext_lazy("Country"), ("country_code",)),
+    Choice("status", gettext_lazy("Status"), ("status_id", "status_since")),
+    Choice("lead_type", gettext_lazy("Type"), ("lead_type_id",)),
+    Choice("source", gettext_lazy("Source"), ("source",)),
+    Choice("owner", gettext_lazy("Owner"), ("owner_id",)),
+    Choice("external_id", gettext_lazy("External id"), ("external_id",)),
+    Choice("li_fat_id", gettext_lazy("LinkedIn click id"), ("li_fat_id", "li_fat_id_captured_at")),
+    Choice("lead_gen_response", gettext_lazy("LinkedIn form response"), ("lead_gen_response",)),
     Choice(
         "campaign",
-        "Campaign",
+        gettext_lazy("Campaign"),
         (
             "utm_campaign",
             "utm_source",
@@ -144,7 +146,7 @@ def undo_merge(merge: Merge, actor: Actor) -> Lead:
     found = Merge.objects.filter(pk=merge.pk).first()
     now = timezone.now()
     if found is None:
-        raise Conflict("This merge is undone already.", code="undone")
+        raise Conflict(_("This merge is undone already."), code="undone")
     _check_undo(found, survivor, now)
     before = survivor.consent, survivor.country_code
     kept = found.kept
@@ -184,32 +186,38 @@ def finish_merges(company: Company, now: datetime) -> int:
 def _locked(survivor: Lead, loser: Lead) -> tuple[Lead, Lead]:
     """Both rows as they are now, locked in the order of their ids, so that two merges never wait for each other."""
     if survivor.pk == loser.pk:
-        raise ValidationError({"into": "Choose another lead: this is the same one."}, code="same")
+        raise ValidationError({"into": _("Choose another lead: this is the same one.")}, code="same")
     rows = Lead.objects.select_for_update(of=("self",)).select_related("status", "company")
     found = {lead.pk: lead for lead in rows.filter(pk__in=(survivor.pk, loser.pk)).order_by("pk")}
     if len(found) < 2:
-        raise Conflict("One of the two leads is gone.", code="gone")
+        raise Conflict(_("One of the two leads is gone."), code="gone")
     return found[survivor.pk], found[loser.pk]
 
 
 def _check(survivor: Lead, loser: Lead) -> None:
     for lead in (survivor, loser):
         if lead.is_archived:
-            raise Conflict(f"{lead} was archived or merged meanwhile.", code="archived")
+            raise Conflict(_("{lead} was archived or merged meanwhile.").format(lead=lead), code="archived")
     if survivor.is_sample != loser.is_sample:
         raise Conflict(
-            "Sample data and real leads are not merged: clearing one would take both.", code="sample"
+            _("Sample data and real leads are not merged: clearing one would take both."), code="sample"
         )
 
 
 def _check_undo(merge: Merge, survivor: Lead, now: datetime) -> None:
     if merge.at <= now - UNDO_FOR:
-        raise Conflict("A merge can be undone for 30 days; these are over.", code="too_late")
+        raise Conflict(_("A merge can be undone for 30 days; these are over."), code="too_late")
     if survivor.is_archived:
-        raise Conflict(f"{survivor} is archived, or merged itself. Undo that first.", code="archived")
+        raise Conflict(
+            _("{survivor} is archived, or merged itself. Undo that first.").format(survivor=survivor),
+            code="archived",
+        )
     latest = last_merge(survivor)
     if latest is not None and latest.pk != merge.pk:
-        raise Conflict(f"Another merge came later. Undo that with {latest.loser} first.", code="later")
+        raise Conflict(
+            _("Another merge came later. Undo that with {loser} first.").format(loser=latest.loser),
+            code="later",
+        )
 
 
 # --- The plain fields

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.dispatch import receiver
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from crm import signals
 from crm.actions.owners import is_member
 from crm.actor import Actor
+from crm.languages import speaking_to
 from crm.models import Company, Deal, Lead, Membership, Notification, Task, User
 from crm.models.notification import NotificationKind
 from crm.signals import MentionFact
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrOrPromise as StrOrPromise
 
 _SHOWN = 300
 # Doors through which many records come at once: who brings them is told by their own report.
@@ -25,7 +32,7 @@ def notify(
     user: User | None,
     company: Company,
     kind: NotificationKind,
-    text: str,
+    text: StrOrPromise,
     *,
     about: Lead | Deal | Task | None = None,
     url: str = "",
@@ -36,16 +43,18 @@ def notify(
     """Tell somebody something. Nobody is told of what they did themselves, nor who is no member; None then.
 
     `about` makes the link, unless there is a `url`; with a `key` they are told once. `is_checked` says that they are
-    known to be a member. Runs in the company's scope.
+    known to be a member. A lazy text becomes words in their language. Runs in the company's scope.
     """
     by = actor.user if actor else None
     if user is None or user == by or not (is_checked or is_member(user)):
         return None
+    with speaking_to(user, company):
+        words = str(text)
     row = Notification(
         company=company,
         user=user,
         kind=kind,
-        text=text[:_SHOWN],
+        text=words[:_SHOWN],
         url=url or (_url(about) if about else ""),
         lead=about if isinstance(about, Lead) else None,
         deal=about if isinstance(about, Deal) else None,
@@ -63,14 +72,14 @@ def notify(
 def task_assigned(task: Task, users: Iterable[User], actor: Actor) -> None:
     """Tell people that a task is theirs now."""
     for user in users:
-        text = f"{_name(actor)} gave you the task “{task.title}”."
+        text = format_lazy(_("{who} gave you the task “{task}”."), who=_name(actor), task=task.title)
         notify(user, task.company, NotificationKind.ASSIGNED, text, about=task, actor=actor)
 
 
 def lead_assigned(lead: Lead, actor: Actor) -> None:
     """Tell the owner, a member as was checked, that a lead is theirs now; not where leads come by the thousand."""
     if actor.channel not in _IN_BULK and not lead.is_sample:
-        text = f"{lead} is your lead now."
+        text = format_lazy(_("{lead} is your lead now."), lead=str(lead))
         kind = NotificationKind.LEAD
         notify(lead.owner, lead.company, kind, text, about=lead, actor=actor, is_checked=True)
 
@@ -81,7 +90,8 @@ def on_member_mentioned(fact: MentionFact, **kwargs: object) -> None:
     subject = fact.activity.lead or fact.activity.deal
     if subject is None or not _may_see(fact.user, subject):
         return
-    words = f"{fact.author or 'LeadMachine'} mentioned you on {subject}."
+    who = str(fact.author or "LeadMachine")
+    words = format_lazy(_("{who} mentioned you on {record}."), who=who, record=str(subject))
     notify(fact.user, fact.activity.company, NotificationKind.MENTIONED, words, about=subject)
 
 

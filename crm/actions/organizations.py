@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from crm.actions import custom
 from crm.models import Company, Organization
@@ -156,13 +157,13 @@ def _saved(organization: Organization, changes: OrganizationChanges) -> Organiza
     if changes.get("custom"):
         custom.set_values(organization, changes["custom"])
     if not organization.name:
-        raise ValidationError({"name": "Enter the name."}, code="required")
+        raise ValidationError({"name": _("Enter the name.")}, code="required")
     organization.clean_fields(exclude=["company", "name_key"])
     others = Organization.objects.exclude(pk=organization.pk)
     if "name" in changes and others.filter(name_key=organization.name_key).exists():
-        raise ValidationError({"name": "Another organization has this name."}, code="unique")
+        raise ValidationError({"name": _("Another organization has this name.")}, code="unique")
     if changes.get("domain") and others.filter(domain=organization.domain).exists():
-        raise ValidationError({"domain": "Another organization has this domain."}, code="unique")
+        raise ValidationError({"domain": _("Another organization has this domain.")}, code="unique")
     organization.save()
     return organization
 
@@ -174,10 +175,14 @@ def clean_domain(text: str) -> str:
     if not domain:
         return ""
     if not _HOST.fullmatch(domain):
-        raise ValidationError({"domain": "Enter a domain such as fjordline.no."}, code="invalid")
+        raise ValidationError({"domain": _("Enter a domain such as fjordline.no.")}, code="invalid")
     if domain in PUBLIC_MAIL_DOMAINS:
         raise ValidationError(
-            {"domain": f"{domain} is a mail provider: its addresses say nothing about the firm."},
+            {
+                "domain": _("{domain} is a mail provider: its addresses say nothing about the firm.").format(
+                    domain=domain
+                )
+            },
             code="public",
         )
     return domain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
 
 from crm.actor import Actor
 from crm.models import Company, Membership, User
@@ -16,7 +17,7 @@ def is_member(user: User) -> bool:
 def check_owner(owner: User | None) -> None:
     """Raise ValidationError unless the owner is nobody or an active member."""
     if owner is not None and not is_member(owner):
-        raise ValidationError({"owner": "Choose an active member of this company."})
+        raise ValidationError({"owner": _("Choose an active member of this company.")})
 
 
 def default_owner(company: Company, actor: Actor, inherited: User | None = None) -> User | None:

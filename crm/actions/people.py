@@ -13,6 +13,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import audit, cleaning
 from crm.access import Ability, roles_with
@@ -42,7 +43,7 @@ def create_user(email: str, password: str, *, first_name: str = "", last_name: s
     except ValidationError as error:
         raise ValidationError({"email": error.error_list}) from error
     if User.objects.filter(email__iexact=address).exists():
-        raise ValidationError({"email": "Somebody signs in with this address already."}, code="unique")
+        raise ValidationError({"email": _("Somebody signs in with this address already.")}, code="unique")
     user = User(email=address, first_name=first_name.strip(), last_name=last_name.strip())
     try:
         validate_password(password, user)
@@ -62,8 +63,8 @@ def add_member(company: Company, user: User, role: str, actor: Actor = SYSTEM) -
     """
     with company_scope(company):
         if Membership.objects.filter(user=user, is_active=True).exclude(role=role).exists():
-            raise ValidationError({"user": "They are a member already. Change their role instead."})
-        membership, _ = Membership.objects.update_or_create(
+            raise ValidationError({"user": _("They are a member already. Change their role instead.")})
+        membership, _is_new = Membership.objects.update_or_create(
             company=company, user=user, defaults={"role": Role(role), "is_active": True}
         )
         if actor.user != user:  # who joins by an invitation has a line of their own
@@ -103,7 +104,9 @@ def create_api_key(
     """
     unknown = sorted(set(scopes) - set(API_SCOPES))
     if unknown or not scopes:
-        raise ValidationError({"scopes": f"Choose from {', '.join(API_SCOPES)}."})
+        raise ValidationError(
+            {"scopes": _("Choose from {api_scopes}.").format(api_scopes=", ".join(API_SCOPES))}
+        )
     secret = secret_from(seed) if seed else new_secret()
     with company_scope(company):
         row = ApiKey(
@@ -138,7 +141,7 @@ def rotate_api_key(key: ApiKey, actor: Actor, grace: timedelta = timedelta(0)) -
     """
     key = ApiKey.objects.select_for_update(of=("self",)).select_related("company").get(pk=key.pk)
     if not key.is_live:
-        raise Conflict("This key is revoked or expired. Make a new one.", code="not_live")
+        raise Conflict(_("This key is revoked or expired. Make a new one."), code="not_live")
     secret = new_secret()
     key.previous_digest, key.previous_until = ("", None)
     if grace:
@@ -158,7 +161,7 @@ def new_secret() -> str:
 def secret_from(seed: bytes) -> str:
     """The key of these bytes, the same each time."""
     number, letters = int.from_bytes(seed), ""
-    for _ in range(30):
+    for _place in range(30):
         number, digit = divmod(number, 62)
         letters += _ALPHABET[digit]
     return f"lm_{letters}{_checksum(letters)}"
@@ -177,7 +180,7 @@ def digest(secret: str) -> str:
 
 def _checksum(body: str) -> str:
     number, letters = zlib.crc32(body.encode()), ""
-    for _ in range(6):
+    for _place in range(6):
         number, digit = divmod(number, 62)
         letters = _ALPHABET[digit] + letters
     return letters

@@ -10,6 +10,8 @@ from typing import Final
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from crm import mails
 from crm.access import Principal
@@ -65,7 +67,7 @@ def remind(company: Company, now: dt.datetime | None = None) -> int:
             key = f"due:{task.pk}:{task.due_on}:{task.due_time or ''}"
             for user in task.people:
                 if not Notification.objects.filter(user=user, key=key).exists():
-                    text = f"“{task.title}” is due today{hour}."
+                    text = format_lazy(_("“{task}” is due today{hour}."), task=task.title, hour=hour)
                     told += bool(notify(user, company, NotificationKind.DUE, text, about=task, key=key))
     return told
 

@@ -9,6 +9,7 @@ from typing import cast
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import audit, signals
 from crm.actions import attachments, capture, erase, imports, merge, webhooks
@@ -62,15 +63,17 @@ def update_retention(
     """Change how long is kept. Raises ValidationError per field."""
     errors = {}
     if archived_lead_days is not None and not 1 <= archived_lead_days <= LONGEST_DAYS:
-        errors["archived_lead_days"] = f"Enter 1 to {LONGEST_DAYS} days, or nothing to keep them."
-    if not SHORTEST_CONVERSION_DAYS <= conversion_days <= LONGEST_DAYS:
-        errors["conversion_days"] = (
-            f"Enter {SHORTEST_CONVERSION_DAYS} to {LONGEST_DAYS} days: LinkedIn takes events for 90 days."
+        errors["archived_lead_days"] = _("Enter 1 to {longest_days} days, or nothing to keep them.").format(
+            longest_days=LONGEST_DAYS
         )
+    if not SHORTEST_CONVERSION_DAYS <= conversion_days <= LONGEST_DAYS:
+        errors["conversion_days"] = _(
+            "Enter {shortest_conversion_days} to {longest_days} days: LinkedIn takes events for 90 days."
+        ).format(shortest_conversion_days=SHORTEST_CONVERSION_DAYS, longest_days=LONGEST_DAYS)
     if errors:
         raise ValidationError(errors)
     before = retention_of(company)
-    after, _ = Retention.objects.update_or_create(
+    after, _is_new = Retention.objects.update_or_create(
         company=company,
         defaults={"archived_lead_days": archived_lead_days, "conversion_days": conversion_days},
     )

@@ -16,6 +16,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import audit, signals
 from crm.actions.vocabulary import Word, check_kind_stays, check_open_status_stays, lock_words
@@ -39,6 +40,7 @@ from crm.models import (
 )
 from crm.models.activity import ActivityKind
 from crm.signals import LeadFact
+from crm.texts import inside_a_sentence
 
 CHUNK: Final = 500
 _SHOWN: Final = 300  # of a name, on a timeline
@@ -77,8 +79,10 @@ def delete_stage(stage: Stage, to: Stage | None, actor: Actor) -> int:
     if to is None or to.pk == stage.pk:
         return _retire(stage, None, actor, partial(_refuse_while, Deal.objects.filter(stage=stage), "deals"))
     if to.pipeline_id != stage.pipeline_id or to.kind != stage.kind:
-        kind = StageKind(stage.kind).label.lower()
-        raise ValidationError({"to": f"Choose another {kind} stage of the same pipeline."})
+        kind = inside_a_sentence(StageKind(stage.kind).label)
+        raise ValidationError(
+            {"to": _("Choose another {kind} stage of the same pipeline.").format(kind=kind)}
+        )
     return _retire(stage, to, actor, partial(_move_deals, stage, to, actor))
 
 
@@ -107,7 +111,11 @@ def stages_beside(pipeline: Pipeline, to: Pipeline) -> Mapping[Stage, Stage]:
     missing = next((stage.kind for stage, target in found.items() if target is None), None)
     if missing:
         raise ValidationError(
-            {"to": f"{to} has no {StageKind(missing).label.lower()} stage. Choose another."}
+            {
+                "to": _("{to} has no {label} stage. Choose another.").format(
+                    to=to, label=inside_a_sentence(StageKind(missing).label)
+                )
+            }
         )
     return {stage: target for stage, target in found.items() if target}
 
@@ -119,7 +127,7 @@ def _retire(word: Word, to: Word | None, actor: Actor, move_some: Callable[[], i
     """Move chunk by chunk until nothing is left, then delete the word."""
     _announce(word, to)
     total = 0
-    for _ in range(3):  # somebody may give the word to a lead just before it goes
+    for _time in range(3):  # somebody may give the word to a lead just before it goes
         while moved := move_some():
             total += moved
         try:
@@ -127,7 +135,9 @@ def _retire(word: Word, to: Word | None, actor: Actor, move_some: Callable[[], i
         except (ProtectedError, IntegrityError):
             continue
         return total
-    raise Conflict(f"{word} is in use by others at this moment. Try again.", code="in_use")
+    raise Conflict(
+        _("{word} is in use by others at this moment. Try again.").format(word=word), code="in_use"
+    )
 
 
 @transaction.atomic
@@ -152,17 +162,19 @@ def _check_may_go(word: Word) -> None:
     """Raise ValidationError for a word that the company cannot do without."""
     if isinstance(word, LeadStatus):
         if Company.objects.filter(pk=word.company_id, default_status=word).exists():
-            raise ValidationError(f"New leads start as {word}. Make another status the default first.")
+            raise ValidationError(
+                _("New leads start as {word}. Make another status the default first.").format(word=word)
+            )
         check_open_status_stays(word)
     if isinstance(word, Stage):
         check_kind_stays(word)
     if isinstance(word, Pipeline) and not Pipeline.objects.exclude(pk=word.pk).exists():
-        raise ValidationError("This is the last pipeline. Add another one first.")
+        raise ValidationError(_("This is the last pipeline. Add another one first."))
 
 
 def _refuse_while(used: Any, noun: str) -> int:
     if used.exists():
-        raise ValidationError({"to": f"Say where its {noun} go."})
+        raise ValidationError({"to": _("Say where its {noun} go.").format(noun=noun)})
     return 0
 
 

@@ -10,6 +10,7 @@ from typing import TypedDict
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm.actions import notifications, timeline
 from crm.actions.owners import is_member
@@ -162,10 +163,10 @@ def _set_fields(task: Task, changes: TaskChanges) -> None:
             setattr(task, field, changes[field])  # type: ignore[literal-required]
     _set_record(task, changes)
     if not task.title:
-        raise ValidationError({"title": "Say what is to be done."}, code="required")
+        raise ValidationError({"title": _("Say what is to be done.")}, code="required")
     _check_due(task, changes)
     if task.priority not in Priority.values:
-        raise ValidationError({"priority": "Choose high, normal or low."})
+        raise ValidationError({"priority": _("Choose high, normal or low.")})
     task.clean_fields(exclude=["company", "lead", "deal", "created_by", "done_by"])
 
 
@@ -173,9 +174,9 @@ def _check_due(task: Task, changes: TaskChanges) -> None:
     if task.due_on is None and "due_time" not in changes:
         task.due_time = None
     if task.due_time is not None and task.due_on is None:
-        raise ValidationError({"due_on": "A time needs a day."}, code="required")
+        raise ValidationError({"due_on": _("A time needs a day.")}, code="required")
     if task.due_on is not None and not _EARLIEST <= task.due_on <= _LATEST:
-        raise ValidationError({"due_on": "Enter a day between 1990 and 2199."})
+        raise ValidationError({"due_on": _("Enter a day between 1990 and 2199.")})
     if task.due_time is not None:
         task.due_time = task.due_time.replace(second=0, microsecond=0)
 
@@ -183,7 +184,7 @@ def _check_due(task: Task, changes: TaskChanges) -> None:
 def _set_record(task: Task, changes: TaskChanges) -> None:
     lead, deal = changes.get("lead"), changes.get("deal")
     if lead and deal:
-        raise ValidationError({"deal": "A task is about a lead or a deal, not about both."})
+        raise ValidationError({"deal": _("A task is about a lead or a deal, not about both.")})
     if "lead" in changes:
         task.lead = lead
         task.deal = None if lead else task.deal
@@ -204,7 +205,7 @@ def _replace_people(task: Task, wanted: Sequence[User], actor: Actor) -> None:
     before = {row.user_id: row for row in task.assignees.all()}
     new = [user for user in dict.fromkeys(wanted) if user.pk not in before]
     if not all(is_member(user) for user in new):
-        raise ValidationError({"assignees": "Choose active members of this company."})
+        raise ValidationError({"assignees": _("Choose active members of this company.")})
     kept = {user.pk for user in wanted}
     TaskAssignee.objects.filter(task=task).exclude(user__in=kept).delete()
     TaskAssignee.objects.bulk_create(
@@ -229,7 +230,7 @@ def _step(task: Task, step: Step, position: int) -> SubTask:
         position=position,
     )
     if not row.title:
-        raise ValidationError({"subtasks": "Say what the step is."}, code="required")
+        raise ValidationError({"subtasks": _("Say what the step is.")}, code="required")
     try:
         row.clean_fields(exclude=["company", "task"])
     except ValidationError as error:
@@ -239,7 +240,9 @@ def _step(task: Task, step: Step, position: int) -> SubTask:
 
 def _check_number(steps: int) -> None:
     if steps > MOST_STEPS:
-        raise ValidationError({"subtasks": f"A task has at most {MOST_STEPS} steps."})
+        raise ValidationError(
+            {"subtasks": _("A task has at most {most_steps} steps.").format(most_steps=MOST_STEPS)}
+        )
 
 
 def _tell(task: Task, what: str, actor: Actor, at: dt.datetime, *, old: str = "") -> None:

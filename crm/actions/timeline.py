@@ -7,6 +7,7 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import cleaning, mentions, signals
 from crm.actor import Actor
@@ -76,7 +77,7 @@ def add_note(
     `at` is when it was (aware; default now). Raises ValidationError per field.
     """
     if kind not in WRITTEN_BY_PEOPLE:
-        raise ValidationError({"kind": "Choose note, call, meeting or email."})
+        raise ValidationError({"kind": _("Choose note, call, meeting or email.")})
     moment = _moment(at)
     activity = record(subject, ActivityKind(kind), actor, moment, text=_words(text))
     activity.clean_fields(exclude=["company", "lead", "deal", "actor"])
@@ -111,7 +112,7 @@ def is_own(activity: Activity, user: User | None) -> bool:
 
 def _own(activity: Activity, actor: Actor) -> Activity:
     if not (is_own(activity, actor.user) or _is_by_key(activity, actor)):
-        raise Conflict("Only who wrote this can change it.", code="not_yours")
+        raise Conflict(_("Only who wrote this can change it."), code="not_yours")
     return Activity.objects.select_for_update(of=("self",)).get(pk=activity.pk)
 
 
@@ -124,7 +125,7 @@ def _is_by_key(activity: Activity, actor: Actor) -> bool:
 
 def _words(text: str) -> str:
     if not text.strip():
-        raise ValidationError({"text": "Write something first."})
+        raise ValidationError({"text": _("Write something first.")})
     return text.strip()
 
 

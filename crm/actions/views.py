@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from crm.access import Ability, Principal
 from crm.models import SavedView
@@ -47,7 +48,7 @@ def update_view(principal: Principal, view: SavedView, changes: ViewChanges) -> 
     _check_may_change(principal, view)
     stays_locked = changes.get("is_locked", view.is_locked)
     if view.is_locked and stays_locked and _differs(view, changes):
-        raise ValidationError("This view is locked. Unlock it first, or save yours as a new one.")
+        raise ValidationError(_("This view is locked. Unlock it first, or save yours as a new one."))
     _apply(view, changes)
     return view
 
@@ -57,13 +58,13 @@ def delete_view(principal: Principal, view: SavedView) -> None:
     """Remove a view; the records in it are not touched."""
     _check_may_change(principal, view)
     if view.is_locked:
-        raise ValidationError("This view is locked. Unlock it first.")
+        raise ValidationError(_("This view is locked. Unlock it first."))
     view.delete()
 
 
 def _check_may_change(principal: Principal, view: SavedView) -> None:
     if not may_change(principal, view):
-        raise PermissionError("Only who made a view, or an administrator, changes it.")
+        raise PermissionError(_("Only who made a view, or an administrator, changes it."))
 
 
 def _differs(view: SavedView, changes: ViewChanges) -> bool:
@@ -75,7 +76,7 @@ def _apply(view: SavedView, changes: ViewChanges) -> None:
     if "name" in changes:
         view.name = " ".join(changes["name"].split())
     if not view.name:
-        raise ValidationError({"name": "Give the view a name."}, code="required")
+        raise ValidationError({"name": _("Give the view a name.")}, code="required")
     if "query" in changes:
         view.params, view.columns, view.sort = _read(changes["query"])
     for field in ("is_shared", "is_locked", "is_pinned", "is_default"):

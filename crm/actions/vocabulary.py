@@ -13,12 +13,14 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
 from django.db.models import Max, Model, QuerySet
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from crm import audit, signals
 from crm.actions.companies import PIPELINES
 from crm.actor import Actor
 from crm.display import COLOURS
 from crm.models import Company, LeadStatus, LeadType, Pipeline, Stage, StageKind, StatusCategory, Tag
+from crm.texts import inside_a_sentence
 
 Word = LeadStatus | LeadType | Tag | Pipeline | Stage
 MOST_WORDS = 200
@@ -37,7 +39,13 @@ def add_word(company: Company, word: Word, changes: dict[str, Any], actor: Actor
     _set(word, changes)
     beside = _beside(word)
     if beside.count() >= MOST_WORDS and not isinstance(word, Tag):
-        raise ValidationError({"name": f"There are {MOST_WORDS} already, the most there can be."})
+        raise ValidationError(
+            {
+                "name": _("There are {most_words} already, the most there can be.").format(
+                    most_words=MOST_WORDS
+                )
+            }
+        )
     if not isinstance(word, Tag):
         word.key = free_key(word.name, beside.values_list("key", flat=True))
         if "position" not in changes:
@@ -57,8 +65,10 @@ def add_pipeline(company: Company, name: str, template: str, actor: Actor) -> Pi
     """
     found = next((each for each in PIPELINES if each[0] == template), None)
     if found is None:
-        raise ValidationError({"template": f"Choose from {', '.join(each[0] for each in PIPELINES)}."})
-    _, counts_as_sales, stages = found
+        raise ValidationError(
+            {"template": _("Choose from {it}.").format(it=", ".join(each[0] for each in PIPELINES))}
+        )
+    _name, counts_as_sales, stages = found
     changes = {"name": name, "counts_as_sales": counts_as_sales}
     pipeline = add_word(company, Pipeline(), changes, actor)
     assert isinstance(pipeline, Pipeline)
@@ -142,16 +152,22 @@ def check_open_status_stays(status: LeadStatus, field: str = NON_FIELD_ERRORS) -
     """Raise ValidationError if this is the company's last status of category open."""
     opened = LeadStatus.objects.filter(category=StatusCategory.OPEN)
     if status.category == StatusCategory.OPEN and not opened.exclude(pk=status.pk).exists():
-        raise ValidationError({field: f"{status} is the last open status. Add another open one first."})
+        raise ValidationError(
+            {field: _("{status} is the last open status. Add another open one first.").format(status=status)}
+        )
 
 
 def check_kind_stays(stage: Stage, field: str = NON_FIELD_ERRORS) -> None:
     """Raise ValidationError if this is the last stage of its kind in its pipeline."""
     same = Stage.objects.filter(pipeline=stage.pipeline_id, kind=stage.kind)
     if not same.exclude(pk=stage.pk).exists():
-        kind = StageKind(stage.kind).label.lower()
+        kind = inside_a_sentence(StageKind(stage.kind).label)
         raise ValidationError(
-            {field: f"{stage} is the last {kind} stage of {stage.pipeline}. Add another first."}
+            {
+                field: _("{stage} is the last {kind} stage of {pipeline}. Add another first.").format(
+                    stage=stage, kind=kind, pipeline=stage.pipeline
+                )
+            }
         )
 
 
@@ -169,7 +185,7 @@ def free_key(name: str, taken: Iterable[str]) -> str:
 def _check_new_kind(stage: Stage) -> None:
     if stage.deals.exists():
         # Their status follows the kind: it would change without a history, and without LinkedIn being told.
-        raise ValidationError({"kind": "Move the deals of this stage to another one first."})
+        raise ValidationError({"kind": _("Move the deals of this stage to another one first.")})
     check_kind_stays(stage, "kind")
 
 
@@ -178,13 +194,13 @@ def _set(word: Word, changes: dict[str, Any]) -> None:
         setattr(word, field, value)
     word.name = " ".join(word.name.split())
     if not word.name:
-        raise ValidationError({"name": "Give it a name."})
+        raise ValidationError({"name": _("Give it a name.")})
     if isinstance(word, Tag):
         word.name_key = word.name.lower()
     if changes.get("colour", COLOURS[0]) not in COLOURS:
-        raise ValidationError({"colour": f"Choose from {', '.join(COLOURS)}."})
+        raise ValidationError({"colour": _("Choose from {colours}.").format(colours=", ".join(COLOURS))})
     if isinstance(word, LeadType) and word.priority not in PRIORITIES:
-        raise ValidationError({"priority": "Give 1 for high, 2 for normal or 3 for low."})
+        raise ValidationError({"priority": _("Give 1 for high, 2 for normal or 3 for low.")})
     word.clean_fields(exclude=["company", "pipeline", "key", "name_key"])
 
 
@@ -200,4 +216,4 @@ def _check_unique(word: Word) -> None:
         others = others.filter(name_key=word.name_key)
     # Compared here: SQLite's own comparison knows capitals of ASCII alone.
     if word.name.casefold() in {name.casefold() for name in others.values_list("name", flat=True)}:
-        raise ValidationError({"name": "There is one of this name already."})
+        raise ValidationError({"name": _("There is one of this name already.")})

@@ -8,26 +8,27 @@ from django.conf import settings
 from django.db import models
 
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+from crm.texts import gettext_lazy
 
 
 class ActivityKind(models.TextChoices):
     """What happened. The first four are written by people, the others by the product."""
 
-    NOTE = "note", "Note"
-    CALL = "call", "Call"
-    MEETING = "meeting", "Meeting"
+    NOTE = "note", gettext_lazy("Note")
+    CALL = "call", gettext_lazy("Call")
+    MEETING = "meeting", gettext_lazy("Meeting")
     EMAIL = "email", "E-mail"
-    CREATED = "created", "Created"
-    STATUS = "status", "Status changed"
-    STAGE = "stage", "Stage changed"
-    FIELD = "field", "Field changed"
-    CONSENT = "consent", "Consent changed"
-    ARCHIVED = "archived", "Archived"
-    TASK = "task", "Task"
-    MERGED = "merged", "Merged"
-    UNMERGED = "unmerged", "Merge undone"
-    RESTORED = "restored", "Restored"
-    FILE = "file", "File"
+    CREATED = "created", gettext_lazy("Created")
+    STATUS = "status", gettext_lazy("Status changed")
+    STAGE = "stage", gettext_lazy("Stage changed")
+    FIELD = "field", gettext_lazy("Field changed")
+    CONSENT = "consent", gettext_lazy("Consent changed")
+    ARCHIVED = "archived", gettext_lazy("Archived")
+    TASK = "task", gettext_lazy("Task")
+    MERGED = "merged", gettext_lazy("Merged")
+    UNMERGED = "unmerged", gettext_lazy("Merge undone")
+    RESTORED = "restored", gettext_lazy("Restored")
+    FILE = "file", gettext_lazy("File")
 
 
 WRITTEN_BY_PEOPLE = (ActivityKind.NOTE, ActivityKind.CALL, ActivityKind.MEETING, ActivityKind.EMAIL)

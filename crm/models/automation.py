@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+from crm.texts import gettext_lazy
 
 if TYPE_CHECKING:
     from crm.models.person import User
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 class AutomationKind(models.TextChoices):
     """What is done by itself."""
 
-    ASSIGNMENT = "assignment", "Assignment"
-    SPAM = "spam", "Spam clean-up"
-    FOLLOW_UP = "follow_up", "Follow-up"
-    STAGE = "stage", "Stage task"
+    ASSIGNMENT = "assignment", gettext_lazy("Assignment")
+    SPAM = "spam", gettext_lazy("Spam clean-up")
+    FOLLOW_UP = "follow_up", gettext_lazy("Follow-up")
+    STAGE = "stage", gettext_lazy("Stage task")
 
 
 class Automations(TenantModel):

@@ -9,35 +9,36 @@ from django.db import models
 from django.db.models import Q
 
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+from crm.texts import gettext_lazy
 
 
 class BulkVerb(models.TextChoices):
     """What is done to every row."""
 
-    ASSIGN = "assign", "Assign"
-    STATUS = "status", "Set the status of"
-    STAGE = "stage", "Move"
-    TAG = "tag", "Tag"
-    UNTAG = "untag", "Take a tag off"
-    ARCHIVE = "archive", "Archive"
-    RESTORE = "restore", "Restore"
+    ASSIGN = "assign", gettext_lazy("Assign")
+    STATUS = "status", gettext_lazy("Set the status of")
+    STAGE = "stage", gettext_lazy("Move")
+    TAG = "tag", gettext_lazy("Tag")
+    UNTAG = "untag", gettext_lazy("Take a tag off")
+    ARCHIVE = "archive", gettext_lazy("Archive")
+    RESTORE = "restore", gettext_lazy("Restore")
 
 
 class BulkState(models.TextChoices):
     """Where a run is."""
 
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    STOPPED = "stopped", "Stopped"
+    RUNNING = "running", gettext_lazy("Running")
+    DONE = "done", gettext_lazy("Done")
+    STOPPED = "stopped", gettext_lazy("Stopped")
 
 
 class RowOutcome(models.TextChoices):
     """What became of a row."""
 
-    WAITING = "waiting", "Waiting"
-    CHANGED = "changed", "Changed"
-    UNCHANGED = "unchanged", "Already so"
-    REFUSED = "refused", "Refused"
+    WAITING = "waiting", gettext_lazy("Waiting")
+    CHANGED = "changed", gettext_lazy("Changed")
+    UNCHANGED = "unchanged", gettext_lazy("Already so")
+    REFUSED = "refused", gettext_lazy("Refused")
 
 
 class BulkRunQuerySet(TenantQuerySet["BulkRun"]):

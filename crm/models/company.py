@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils import timezone
@@ -26,6 +27,7 @@ class Company(UUIDModel):
     name = models.CharField(max_length=120)
     currency = models.CharField(max_length=3, default="EUR")
     time_zone = models.CharField(max_length=64, default="Europe/Berlin")
+    language = models.CharField(max_length=8, default=settings.LANGUAGE_CODE, choices=settings.LANGUAGES)
     default_status = models.ForeignKey(
         "crm.LeadStatus", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

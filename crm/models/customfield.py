@@ -8,27 +8,28 @@ from django.db import models
 
 from crm import customvalues
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+from crm.texts import gettext_lazy
 
 
 class CustomEntity(models.TextChoices):
     """What has custom fields."""
 
-    LEAD = "lead", "Leads"
-    DEAL = "deal", "Deals"
-    ORGANIZATION = "organization", "Organizations"
+    LEAD = "lead", gettext_lazy("Leads")
+    DEAL = "deal", gettext_lazy("Deals")
+    ORGANIZATION = "organization", gettext_lazy("Organizations")
 
 
 class CustomKind(models.TextChoices):
     """What the values of a field are."""
 
-    TEXT = customvalues.TEXT, "Text"
-    LONG_TEXT = customvalues.LONG_TEXT, "Long text"
-    NUMBER = customvalues.NUMBER, "Number"
-    DATE = customvalues.DATE, "Date"
-    YES_NO = customvalues.YES_NO, "Yes or no"
-    CHOICE = customvalues.CHOICE, "One of a list"
-    CHOICES = customvalues.CHOICES, "Several of a list"
-    URL = customvalues.URL, "Web address"
+    TEXT = customvalues.TEXT, gettext_lazy("Text")
+    LONG_TEXT = customvalues.LONG_TEXT, gettext_lazy("Long text")
+    NUMBER = customvalues.NUMBER, gettext_lazy("Number")
+    DATE = customvalues.DATE, gettext_lazy("Date")
+    YES_NO = customvalues.YES_NO, gettext_lazy("Yes or no")
+    CHOICE = customvalues.CHOICE, gettext_lazy("One of a list")
+    CHOICES = customvalues.CHOICES, gettext_lazy("Several of a list")
+    URL = customvalues.URL, gettext_lazy("Web address")
 
 
 class CustomField(TenantModel):

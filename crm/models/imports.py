@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+from crm.texts import gettext_lazy
 
 if TYPE_CHECKING:
     from crm.models.person import User
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
 class ImportState(models.TextChoices):
     """Where an import is. Those of `WORKING` are taken up by a worker, whoever left them."""
 
-    MAPPING = "mapping", "To be set up"
-    CHECKING = "checking", "Checking"
-    CHECKED = "checked", "Checked"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    STOPPED = "stopped", "Stopped"
-    UNDOING = "undoing", "Being undone"
-    UNDONE = "undone", "Undone"
-    FAILED = "failed", "Failed"
+    MAPPING = "mapping", gettext_lazy("To be set up")
+    CHECKING = "checking", gettext_lazy("Checking")
+    CHECKED = "checked", gettext_lazy("Checked")
+    RUNNING = "running", gettext_lazy("Running")
+    DONE = "done", gettext_lazy("Done")
+    STOPPED = "stopped", gettext_lazy("Stopped")
+    UNDOING = "undoing", gettext_lazy("Being undone")
+    UNDONE = "undone", gettext_lazy("Undone")
+    FAILED = "failed", gettext_lazy("Failed")
 
 
 WORKING = (ImportState.CHECKING, ImportState.RUNNING, ImportState.UNDOING)
@@ -37,9 +38,9 @@ WORKING = (ImportState.CHECKING, ImportState.RUNNING, ImportState.UNDOING)
 class OnMatch(models.TextChoices):
     """What becomes of a row about somebody who is there already."""
 
-    SKIP = "skip", "Skip them"
-    FILL = "fill", "Fill blanks"
-    OVERWRITE = "overwrite", "Overwrite"
+    SKIP = "skip", gettext_lazy("Skip them")
+    FILL = "fill", gettext_lazy("Fill blanks")
+    OVERWRITE = "overwrite", gettext_lazy("Overwrite")
 
 
 class ImportQuerySet(TenantQuerySet["Import"]):
@@ -138,10 +139,10 @@ class Import(TenantModel):
 class ImportOutcome(models.TextChoices):
     """What became of a row."""
 
-    CREATED = "created", "Created"
-    UPDATED = "updated", "Updated"
-    SKIPPED = "skipped", "Skipped"
-    FAILED = "failed", "Failed"
+    CREATED = "created", gettext_lazy("Created")
+    UPDATED = "updated", gettext_lazy("Updated")
+    SKIPPED = "skipped", gettext_lazy("Skipped")
+    FAILED = "failed", gettext_lazy("Failed")
 
 
 class ImportRow(TenantModel):

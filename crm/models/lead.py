@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+from crm.texts import gettext_lazy
 
 if TYPE_CHECKING:
     from crm.models.person import User
@@ -17,19 +19,19 @@ if TYPE_CHECKING:
 class StatusCategory(models.TextChoices):
     """What a status means. Names are free; only the category has effects."""
 
-    OPEN = "open", "Open"
-    QUALIFIED = "qualified", "Qualified"
-    WON = "won", "Won"
-    LOST = "lost", "Lost"
-    SPAM = "spam", "Spam"
+    OPEN = "open", gettext_lazy("Open")
+    QUALIFIED = "qualified", gettext_lazy("Qualified")
+    WON = "won", gettext_lazy("Won")
+    LOST = "lost", gettext_lazy("Lost")
+    SPAM = "spam", gettext_lazy("Spam")
 
 
 class Consent(models.TextChoices):
     """Whether the person agreed that their data is used for ads measurement."""
 
-    GRANTED = "granted", "Granted"
-    DENIED = "denied", "Denied"
-    UNKNOWN = "unknown", "Unknown"
+    GRANTED = "granted", gettext_lazy("Granted")
+    DENIED = "denied", gettext_lazy("Denied")
+    UNKNOWN = "unknown", gettext_lazy("Unknown")
 
 
 class LeadStatus(TenantModel):
@@ -216,7 +218,7 @@ class Lead(TenantModel):
     def full_name(self) -> str:
         """First and last name; for a person without either, the e-mail; never empty."""
         name = f"{self.first_name} {self.last_name}".strip()
-        return name or self.email or "Unnamed lead"
+        return name or self.email or _("Unnamed lead")
 
     @property
     def primary_email(self) -> LeadEmail | None:

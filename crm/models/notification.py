@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+from crm.texts import gettext_lazy
 
 if TYPE_CHECKING:
     from crm.models.person import User
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 class NotificationKind(models.TextChoices):
     """Why somebody is told."""
 
-    ASSIGNED = "assigned", "A task is yours"
-    LEAD = "lead", "A lead is yours"
-    MENTIONED = "mentioned", "You were mentioned"
-    DUE = "due", "A task is due"
-    FOLLOW_UP = "follow_up", "A lead waits"
-    FINISHED = "finished", "Something is finished"
-    STOPPED = "stopped", "Something has stopped"
-    ALARM = "alarm", "Something is wrong"
+    ASSIGNED = "assigned", gettext_lazy("A task is yours")
+    LEAD = "lead", gettext_lazy("A lead is yours")
+    MENTIONED = "mentioned", gettext_lazy("You were mentioned")
+    DUE = "due", gettext_lazy("A task is due")
+    FOLLOW_UP = "follow_up", gettext_lazy("A lead waits")
+    FINISHED = "finished", gettext_lazy("Something is finished")
+    STOPPED = "stopped", gettext_lazy("Something has stopped")
+    ALARM = "alarm", gettext_lazy("Something is wrong")
 
 
 class NotificationQuerySet(TenantQuerySet["Notification"]):

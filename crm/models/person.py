@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
 
 from crm.tenancy import TenantModel, TenantQuerySet, UUIDModel, scoped
+from crm.texts import gettext_lazy, pgettext_lazy
 
 
 class Role(models.TextChoices):
     """What a member may do; see crm.access for the policy."""
 
-    AGENT = "agent", "Agent"
-    MANAGER = "manager", "Manager"
-    ADMIN = "admin", "Admin"
-    OWNER = "owner", "Owner"
+    AGENT = "agent", gettext_lazy("Agent")
+    MANAGER = "manager", gettext_lazy("Manager")
+    ADMIN = "admin", gettext_lazy("Admin")
+    OWNER = "owner", pgettext_lazy("role", "Owner")
 
 
 class UserManager(BaseUserManager["User"]):
@@ -43,6 +45,12 @@ class User(UUIDModel, AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True, max_length=254)
     first_name = models.CharField(max_length=80, blank=True)
     last_name = models.CharField(max_length=80, blank=True)
+    language = models.CharField(
+        max_length=8,
+        blank=True,
+        choices=settings.LANGUAGES,
+        help_text="What they read and are mailed in; empty for that of their company.",
+    )
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="May open the admin panel.")
     date_joined = models.DateTimeField(auto_now_add=True)

@@ -8,14 +8,15 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+from crm.texts import gettext_lazy
 
 
 class StageKind(models.TextChoices):
     """What entering a stage makes of a deal."""
 
-    OPEN = "open", "Open"
-    WON = "won", "Won"
-    LOST = "lost", "Lost"
+    OPEN = "open", gettext_lazy("Open")
+    WON = "won", gettext_lazy("Won")
+    LOST = "lost", gettext_lazy("Lost")
 
 
 class Pipeline(TenantModel):

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+from crm.texts import gettext_lazy
 
 if TYPE_CHECKING:
     from crm.models.person import User
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 class Priority(models.IntegerChoices):
     """How much it matters; sorted by its number."""
 
-    HIGH = 1, "High"
-    NORMAL = 2, "Normal"
-    LOW = 3, "Low"
+    HIGH = 1, gettext_lazy("High")
+    NORMAL = 2, gettext_lazy("Normal")
+    LOW = 3, gettext_lazy("Low")
 
 
 class TaskQuerySet(TenantQuerySet["Task"]):

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
+from crm.texts import gettext_lazy
 
 if TYPE_CHECKING:
     from crm.models.person import User
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 class ViewNoun(models.TextChoices):
     """What a view is a list of."""
 
-    LEAD = "lead", "Leads"
-    DEAL = "deal", "Deals"
+    LEAD = "lead", gettext_lazy("Leads")
+    DEAL = "deal", gettext_lazy("Deals")
 
 
 class SavedViewQuerySet(TenantQuerySet["SavedView"]):

@@ -9,6 +9,7 @@ from django import template
 from django.http import HttpRequest
 from django.http.request import split_domain_port
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from crm import customvalues
 from crm.display import COLOURS
@@ -34,6 +35,24 @@ def status_choices(statuses: Sequence[LeadStatus], current: LeadStatus) -> SafeS
     """The buttons of a status menu, the same in every row whose lead has this status."""
     choices = tuple((each.key, each.name, status_colour(each), status_shape(each)) for each in statuses)
     return component("crm/parts/status_choices.html", choices=choices, current=current.key)
+
+
+@register.simple_tag
+def status_inside(status: LeadStatus) -> SafeString:
+    """The shape and name of a status, for a control that looks like its pill."""
+    return component("components/pill_body.html", name=status.name, shape=status_shape(status))
+
+
+@register.filter
+def select_words(record: object) -> str:
+    """`Select Annika Sørensen`: what the box of a row is called. A filter, as a template's tag costs rows too much."""
+    return _("Select {record}").format(record=record)
+
+
+@register.filter
+def status_words(lead: object) -> str:
+    """`, change status of Annika Sørensen`: what a row's status menu does."""
+    return _(", change status of {record}").format(record=lead)
 
 
 @register.filter

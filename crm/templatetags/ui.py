@@ -12,12 +12,14 @@ from django import template
 from django.forms import BoundField
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext, gettext_noop
 from heroicons.templatetags.heroicons import heroicon_micro, heroicon_outline
 
 from crm import display
 from crm.pretty_json import pretty_json
+from crm.texts import SCRIPT_WORDS, inside_a_sentence, is_english, told_again
 
 register = template.Library()
 
@@ -26,15 +28,15 @@ OWN_SYMBOLS: Final = frozenset(("pie-0", "pie-1", "pie-2", "pie-3", "pie-won", "
 
 # What became of a conversion event: meaning, icon and word. The sentence beside it says the rest.
 EVENT_BADGES: Final = {
-    "pending": ("info", "clock", "Pending"),
-    "settling": ("info", "clock", "Settling"),
-    "sending": ("info", "paper-airplane", "Sending"),
-    "accepted": ("good", "check-circle", "Accepted"),
-    "held": ("warn", "pause-circle", "Held"),
-    "skipped": ("", "minus-circle", "Skipped"),
-    "rejected": ("bad", "x-circle", "Rejected"),
-    "expired": ("bad", "exclamation-circle", "Expired"),
-    "cancelled": ("", "no-symbol", "Cancelled"),
+    "pending": ("info", "clock", gettext_noop("Pending")),
+    "settling": ("info", "clock", gettext_noop("Settling")),
+    "sending": ("info", "paper-airplane", gettext_noop("Sending")),
+    "accepted": ("good", "check-circle", gettext_noop("Accepted")),
+    "held": ("warn", "pause-circle", gettext_noop("Held")),
+    "skipped": ("", "minus-circle", gettext_noop("Skipped")),
+    "rejected": ("bad", "x-circle", gettext_noop("Rejected")),
+    "expired": ("bad", "exclamation-circle", gettext_noop("Expired")),
+    "cancelled": ("", "no-symbol", gettext_noop("Cancelled")),
 }
 
 
@@ -93,6 +95,18 @@ def initials(name: object) -> str:
 
 
 @register.filter
+def inside(words: object) -> str:
+    """`{{ note.get_kind_display|inside }}`: a label as it stands within a sentence."""
+    return inside_a_sentence(str(words or ""))
+
+
+@register.filter
+def told(sentence: object) -> str:
+    """`{{ row.reason|told }}`: a sentence that was stored, in the reader's language."""
+    return told_again(str(sentence or ""))
+
+
+@register.filter
 def avatar_colour(text: object) -> str:
     """`{{ lead|avatar_colour }}`: a colour class, the same for the same name."""
     return f"c-{display.colour_of(str(text or ''))}"
@@ -117,7 +131,7 @@ def relative_time(value: dt.datetime | dt.date | None) -> SafeString | str:
         return ""
     if not isinstance(value, dt.datetime):
         today = timezone.localdate()
-        text, title = display.relative_day(value, today), f"{value.day} {value:%b %Y}"
+        text, title = display.relative_day(value, today), display.full_date(value)
         return time_element(value.isoformat(), title, text)
     moment = timezone.localtime(value)
     text = display.relative(moment, timezone.localtime())
@@ -139,8 +153,14 @@ def short_date(value: dt.datetime | dt.date | None) -> SafeString | str:
     if value is None:
         return ""
     day = timezone.localtime(value).date() if isinstance(value, dt.datetime) else value
-    title = f"{day.day} {day:%b %Y}"
+    title = display.full_date(day)
     return time_element(value.isoformat(), title, display.short_date(day, timezone.localdate()))
+
+
+@register.filter
+def day_and_month(value: dt.date) -> str:
+    """`{{ task.due_on|day_and_month }}`: 18 Dec, as text alone."""
+    return display.day_and_month(value)
 
 
 def time_element(machine: str, title: str, text: str) -> SafeString:
@@ -185,9 +205,13 @@ def stage_colour(stage: Stage) -> str:
 # of a kind are drawn once. Nothing with a person's name in it: that would outlive their erasure.
 
 
-@lru_cache(maxsize=1024)
 def component(template_name: str, **values: Any) -> SafeString:
-    """A component of the same look wherever it stands, drawn once for each set of values."""
+    """A component of the same look wherever it stands, drawn once for each set of values and each language."""
+    return _drawn_once(get_language() or "", template_name, **values)
+
+
+@lru_cache(maxsize=1024)
+def _drawn_once(language: str, template_name: str, **values: Any) -> SafeString:
     return render_to_string(template_name, values)
 
 
@@ -211,7 +235,7 @@ def badge(label: str, state: str = "", icon: str = "") -> SafeString:
 def event_badge(status: str, is_settling: bool = False) -> SafeString:
     """What became of a conversion event: `{% event_badge event.status event.is_settling %}`."""
     state, symbol, word = EVENT_BADGES["settling" if is_settling and status == "pending" else status]
-    return component("components/badge.html", label=word, state=state, icon=f"solid-{symbol}")
+    return component("components/badge.html", label=gettext(word), state=state, icon=f"solid-{symbol}")
 
 
 @register.simple_tag
@@ -238,6 +262,17 @@ def readiness(ticks: int, label: str, state: str = "") -> SafeString:
     """How ready a lead is for LinkedIn: four ticks and a word, `{% readiness 3 "E-mail only" "warn" %}`."""
     ons = tuple(number < ticks for number in range(4))
     return component("components/ticks.html", ticks=ons, label=str(label), state=str(state) or "faint")
+
+
+@register.simple_tag
+def script_words() -> SafeString:
+    """What scripts say, for them to read; nothing in English, which they speak themselves."""
+    return _words_block(get_language() or "") if not is_english() else SafeString("")
+
+
+@lru_cache(maxsize=16)
+def _words_block(language: str) -> SafeString:
+    return json_script({text: gettext(text) for text in SCRIPT_WORDS}, "words")
 
 
 # ── Forms, lists, code ─────────────────────────────────────────────────────────────────────────────────

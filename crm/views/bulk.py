@@ -13,15 +13,19 @@ from django.db.models import Model, QuerySet
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from crm.access import Principal
 from crm.actions import bulk_runs
 from crm.actions.bulk_runs import Change, Counts, counts_of
 from crm.customfilters import NO_FILTERS, CustomFilters
+from crm.display import number
 from crm.forms import LoseForm
 from crm.frame import Toast, ToastAction
 from crm.models import BulkRow, BulkRun, BulkState, BulkVerb, RowOutcome
+from crm.texts import told_again
 from crm.toasts import show_toast
 from crm.views import deals as deal_list
 from crm.views import leads as lead_list
@@ -113,7 +117,7 @@ def _bulk(request: PageRequest, noun: str, list_url: str, selection: Selection) 
         selection.custom.check()
         change = _change(request)
         if bulk_runs.needs_reason(change) and not change.reason:
-            return _ask(request, noun, change, "Lost", selection, back)
+            return _ask(request, noun, change, _("Lost"), selection, back)
         said = bulk_runs.said_of(request.principal, noun, change)
         if _is_to_be_asked(request, change, selection):
             return _ask(request, noun, change, said, selection, back)
@@ -127,9 +131,9 @@ def _bulk(request: PageRequest, noun: str, list_url: str, selection: Selection) 
 
 def _change(request: PageRequest) -> Change:
     """What the pressed button says: `status:won`, `assign:<id>`, `tag` with a field beside it, `archive`."""
-    verb, _, target = request.POST.get("do", "").partition(":")
+    verb, _colon, target = request.POST.get("do", "").partition(":")
     if verb not in BulkVerb.values:
-        raise ValidationError("Choose what to do with the selected rows.")
+        raise ValidationError(_("Choose what to do with the selected rows."))
     if verb in (BulkVerb.TAG, BulkVerb.UNTAG) and not target:
         target = request.POST.get("tag", "")
     why = LoseForm(request.POST)
@@ -147,14 +151,14 @@ def _ask(
 ) -> HttpResponse:
     count = selection.records.order_by().count()
     if not count:
-        return refused(request, ValidationError(f"Select {noun}s first."), back)
+        return refused(request, ValidationError(_("Select {noun}s first.").format(noun=_(noun))), back)
     asks_why = bulk_runs.needs_reason(change) and not change.reason
     why = LoseForm(request.POST if request.POST.get("sure") else None) if asks_why else None
     context = {
         "form": why,
         "noun": noun,
         "change": change,
-        "said": said,
+        "said": told_again(said),
         "count": count,
         "do": f"{change.verb}:{change.target}",
         "pks": request.POST.getlist(noun) if selection.asked is not None else [],
@@ -177,24 +181,29 @@ def _tell(request: PageRequest, run: BulkRun, back: str) -> HttpResponse:
     counts = counts_of(run)
     if run.state != BulkState.DONE or counts.refused or run.not_found:
         return HttpResponseRedirect(report)
-    undo = ToastAction("Undo", reverse("bulk_run_undo", args=[run.pk]), UNDO_KEY)
+    undo = ToastAction(_("Undo"), reverse("bulk_run_undo", args=[run.pk]), UNDO_KEY)
     show_toast(
         request,
         Toast(
             _in_words(run, counts),
-            lead=f"{run.said}:",
+            lead=f"{told_again(run.said)}:",
             actions=(undo,) if run.verb == BulkVerb.ARCHIVE and counts.changed else (),
             url=report,
-            url_text="Each row",
+            url_text=_("Each row"),
         ),
     )
     return HttpResponseRedirect(back)
 
 
 def _in_words(run: BulkRun, counts: Counts) -> str:
-    noun = run.noun if counts.changed == 1 else f"{run.noun}s"
-    text = f"{counts.changed:,} {noun}."
-    return f"{text} {counts.unchanged:,} were so already." if counts.unchanged else text
+    nouns = {
+        "lead": ngettext("{n} lead.", "{n} leads.", counts.changed),
+        "deal": ngettext("{n} deal.", "{n} deals.", counts.changed),
+    }
+    text = nouns[run.noun].format(n=number(counts.changed))
+    if not counts.unchanged:
+        return text
+    return f"{text} " + _("{n} were so already.").format(n=number(counts.unchanged))
 
 
 # ── The report ─────────────────────────────────────────────────────────────────────────────────────────

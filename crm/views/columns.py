@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from crm.customfilters import CustomFilters
 from crm.customvalues import NUMBER, PREFIX, Field
 from crm.models import CustomField
+from crm.texts import gettext_lazy, pgettext_lazy
 from crm.views.page import link_with
 
 # Said once for each column that is wanted; without any the list shows what it shows by itself.
@@ -34,28 +35,28 @@ class Column:
 
 
 LEAD_COLUMNS: Final = (
-    Column("organization", "Organization"),
-    Column("email", "E-mail", is_usual=False),
-    Column("status", "Status"),
-    Column("source", "Source"),
-    Column("type", "Type", is_usual=False),
-    Column("tags", "Tags", is_usual=False),
-    Column("country", "Country", is_usual=False),
-    Column("consent", "Consent", is_usual=False),
-    Column("owner", "Owner"),
+    Column("organization", gettext_lazy("Organization")),
+    Column("email", gettext_lazy("E-mail"), is_usual=False),
+    Column("status", gettext_lazy("Status")),
+    Column("source", gettext_lazy("Source")),
+    Column("type", gettext_lazy("Type"), is_usual=False),
+    Column("tags", gettext_lazy("Tags"), is_usual=False),
+    Column("country", gettext_lazy("Country"), is_usual=False),
+    Column("consent", gettext_lazy("Consent"), is_usual=False),
+    Column("owner", gettext_lazy("Owner")),
     Column("ready", "LinkedIn"),
-    Column("created", "Created", is_usual=False),
-    Column("touch", "Last touch"),
+    Column("created", gettext_lazy("Created"), is_usual=False),
+    Column("touch", gettext_lazy("Last touch")),
 )
 DEAL_COLUMNS: Final = (
-    Column("stage", "Stage"),
-    Column("amount", "Amount"),
-    Column("close", "Close"),
-    Column("next", "Next step"),
-    Column("owner", "Owner"),
+    Column("stage", gettext_lazy("Stage")),
+    Column("amount", gettext_lazy("Amount")),
+    Column("close", pgettext_lazy("of a deal", "Close")),
+    Column("next", gettext_lazy("Next step")),
+    Column("owner", gettext_lazy("Owner")),
     Column("ready", "LinkedIn"),
-    Column("created", "Created", is_usual=False),
-    Column("moved", "Moved"),
+    Column("created", gettext_lazy("Created"), is_usual=False),
+    Column("moved", gettext_lazy("Moved")),
 )
 ORGANIZATION_COLUMNS: Final = (
     Column("people", "People"),

@@ -10,6 +10,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from crm import panels
@@ -125,7 +126,11 @@ def deal_new(request: PageRequest) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, f"{deal} is in {deal.stage} now.", reverse("deal", args=[deal.pk]))
+            return done(
+                request,
+                _("{deal} is in {stage} now.").format(deal=deal, stage=deal.stage),
+                reverse("deal", args=[deal.pk]),
+            )
     return _form_page(request, form, None, _asked_lead(request))
 
 
@@ -149,7 +154,7 @@ def deal_edit(request: PageRequest, pk: UUID) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            text = "Saved." if form.changed_data else "Nothing was changed."
+            text = _("Saved.") if form.changed_data else _("Nothing was changed.")
             return done(request, text, reverse("deal", args=[pk]))
     return _form_page(request, form, deal, None)
 
@@ -205,7 +210,9 @@ def deal_person_add(request: PageRequest, pk: UUID) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, f"{person.lead} is on the deal now.", reverse("deal", args=[pk]))
+            return done(
+                request, _("{lead} is on the deal now.").format(lead=person.lead), reverse("deal", args=[pk])
+            )
     context = {"deal": deal, "form": form, "search": search, "offered": len(offered), "found": found.count()}
     return render(request, "crm/deal_person.html", context, status=422 if form.errors else 200)
 
@@ -270,11 +277,14 @@ def _board(request: PageRequest, toast: Toast, status: int = 200) -> HttpRespons
 def toast_of(deal: Deal, *, is_new: bool = True) -> Toast:
     """What a move came to: for won and lost also what LinkedIn will be told, and the way back."""
     if not is_new:
-        return Toast(f"{deal} was in {deal.stage} already.", state="info")
+        return Toast(_("{deal} was in {stage} already.").format(deal=deal, stage=deal.stage), state="info")
     notes = [note for note in (give(deal) for give in panels.move_notes) if note]
     if deal.status == StageKind.OPEN:
-        return Toast(_and_then(f"{deal} is in {deal.stage} now.", notes), actions=_actions_of(notes))
-    undo = ToastAction("Undo", reverse("deal_reopen", args=[deal.pk]), UNDO_KEY)
+        return Toast(
+            _and_then(_("{deal} is in {stage} now.").format(deal=deal, stage=deal.stage), notes),
+            actions=_actions_of(notes),
+        )
+    undo = ToastAction(_("Undo"), reverse("deal_reopen", args=[deal.pk]), UNDO_KEY)
     fallback = money(deal.amount, deal.currency, short=True) or str(deal)
     return Toast(
         text=_and_then("", notes) or f"{fallback}.",
@@ -348,7 +358,11 @@ def deal_reopen(request: PageRequest, pk: UUID) -> HttpResponse:
         deal = actions.reopen_deal(deal, actor_of(request))
     except (ValidationError, Conflict) as refusal:
         return _refused_move(request, deal, refusal)
-    text = f"{deal} is open already." if was_open else f"{deal} is open again, in {deal.stage}."
+    text = (
+        _("{deal} is open already.").format(deal=deal)
+        if was_open
+        else _("{deal} is open again, in {stage}.").format(deal=deal, stage=deal.stage)
+    )
     return done(request, text, back_to(request, reverse("deal", args=[pk])))
 
 

@@ -12,6 +12,7 @@ from django.http import QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from crm import display
 from crm.access import Ability, Principal
 from crm.analysis import AGES
 from crm.models import DealQuerySet, User
@@ -138,4 +139,4 @@ def _after(day: dt.date) -> dt.datetime:
 
 
 def _in_words(day: dt.date | None) -> str:
-    return f"{day.day} {day:%b %Y}" if day else ""
+    return display.full_date(day) if day else ""

@@ -14,6 +14,8 @@ from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from crm import panels
@@ -38,6 +40,7 @@ from crm.models import (
 from crm.panels import Badge
 from crm.reports import StageTotal, in_words, month_start, stage_totals, sum_up
 from crm.search import search_deals
+from crm.texts import gettext_lazy
 from crm.views.columns import DEAL_COLUMNS, left_out, own_columns, shown_columns, with_own
 from crm.views.customfilters import controls_of, custom_chips
 from crm.views.deal_narrowing import KEPT, NARROWING, Narrowing, narrow, narrowing_chips, read_narrowing
@@ -52,14 +55,18 @@ MOST_CARDS: Final = 500
 ALL_PIPELINES: Final = "all"
 FORECAST: Final = "forecast"
 STATUSES: Final = {
-    "open": "open",
-    "won": "won",
-    "lost": "lost",
-    "closed": "won or lost",
-    FORECAST: "open, or won this month",
+    "open": gettext_lazy("open"),
+    "won": gettext_lazy("won"),
+    "lost": gettext_lazy("lost"),
+    "closed": gettext_lazy("won or lost"),
+    FORECAST: gettext_lazy("open, or won this month"),
 }
-STEPS: Final = {"late": "late", "none": "missing"}
-CLOSED: Final = {"this-month": "this month", "last-month": "last month", "90-days": "the last 90 days"}
+STEPS: Final = {"late": gettext_lazy("late"), "none": gettext_lazy("missing")}
+CLOSED: Final = {
+    "this-month": gettext_lazy("this month"),
+    "last-month": gettext_lazy("last month"),
+    "90-days": gettext_lazy("the last 90 days"),
+}
 SORTS: Final[dict[str, tuple[str, ...]]] = {
     "title": ("title",),
     "organization": ("organization__name",),
@@ -72,15 +79,15 @@ SORTS: Final[dict[str, tuple[str, ...]]] = {
     "created": ("occurred_at",),
 }
 SORT_WORDS: Final = {
-    "-moved": "Last moved",
-    "moved": "Longest in its stage",
-    "-created": "Newest",
-    "-amount": "Largest",
-    "close": "Closing soonest",
-    "next": "Next step",
-    "title": "Title",
-    "stage": "Stage",
-    "owner": "Owner",
+    "-moved": gettext_lazy("Last moved"),
+    "moved": gettext_lazy("Longest in its stage"),
+    "-created": gettext_lazy("Newest"),
+    "-amount": gettext_lazy("Largest"),
+    "close": gettext_lazy("Closing soonest"),
+    "next": gettext_lazy("Next step"),
+    "title": gettext_lazy("Title"),
+    "stage": gettext_lazy("Stage"),
+    "owner": gettext_lazy("Owner"),
 }
 NEWEST_MOVE: Final = "-moved"
 
@@ -258,12 +265,12 @@ def closing_span(name: str, now: dt.datetime) -> tuple[dt.datetime, dt.datetime]
 def chips_of(params: QueryDict, filters: DealFilters) -> list[Chip]:
     """A chip for each filter that is set."""
     single = {
-        "search": ("Found by", filters.search),
-        "owner": ("Owner is", str(filters.owner or ("nobody" if filters.is_unowned else ""))),
-        "step": ("Next step is", STEPS.get(filters.step, "")),
-        "status": ("Is", STATUSES.get(filters.status, "")),
-        "stage": ("Stage is", str(filters.stage or "")),
-        "closed": ("Closed in", CLOSED.get(filters.closed, "")),
+        "search": (_("Found by"), filters.search),
+        "owner": (_("Owner is"), str(filters.owner or ("nobody" if filters.is_unowned else ""))),
+        "step": (_("Next step is"), STEPS.get(filters.step, "")),
+        "status": (_("Is"), STATUSES.get(filters.status, "")),
+        "stage": (_("Stage is"), str(filters.stage or "")),
+        "closed": (_("Closed in"), CLOSED.get(filters.closed, "")),
         **narrowing_chips(filters.more),
     }
     chips = [
@@ -292,14 +299,19 @@ def cards_of(deals: Sequence[Deal]) -> list[Card]:
 def next_step_of(deal: Deal, today: dt.date) -> NextStep:
     """`Call · in 3 days`; late and missing steps say so."""
     if not deal.next_step:
-        return NextStep("No next step", "none")
+        return NextStep(_("No next step"), "none")
     if deal.next_step_on is None:
         return NextStep(deal.next_step)
     late = (today - deal.next_step_on).days
     if late > 0:
-        return NextStep(f"{deal.next_step} · {late} {'day' if late == 1 else 'days'} late", "late")
+        return NextStep(
+            ngettext("{next_step} · {n} day late", "{next_step} · {n} days late", late).format(
+                next_step=deal.next_step, n=late
+            ),
+            "late",
+        )
     if late == 0:
-        return NextStep(f"{deal.next_step} · today", "today")
+        return NextStep(_("{next_step} · today").format(next_step=deal.next_step), "today")
     when = relative_day(deal.next_step_on, today) if late == -1 else short_date(deal.next_step_on, today)
     return NextStep(f"{deal.next_step} · {when.lower() if late == -1 else when}")
 
@@ -429,7 +441,7 @@ def list_context(request: PageRequest) -> dict[str, Any]:
         "ages": AGES,
         "kept": [(name, params[name]) for name in KEPT if params.get(name)],
         "sorts": [(words, link_with(params, sort=key), key) for key, words in SORT_WORDS.items()],
-        "sort_words": SORT_WORDS.get(filters.sort, "Sort"),
+        "sort_words": SORT_WORDS.get(filters.sort, _("Sort")),
         "targets": [
             stage for each in pipelines if filters.pipeline in (each, None) for stage in each.stages.all()
         ],

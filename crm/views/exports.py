@@ -158,5 +158,10 @@ def _own(request: PageRequest) -> list[str]:
 
 
 def _too_many(request: PageRequest, most: int, url: str) -> HttpResponse:
-    show_toast(request, Toast(f"A sheet holds {most} records. Export as CSV, or filter first.", state="bad"))
+    show_toast(
+        request,
+        Toast(
+            _("A sheet holds {most} records. Export as CSV, or filter first.").format(most=most), state="bad"
+        ),
+    )
     return HttpResponseRedirect(back_to(request, url))

@@ -51,15 +51,15 @@ def _gathered(request: HttpRequest, principal: Principal) -> Frame:
         companies=_companies(principal),
         switch_url=reverse("switch_company"),
         new=(
-            NavItem("Lead", reverse("lead_new"), "user", keys="n l"),
-            NavItem("Deal", reverse("deal_new"), "banknotes", keys="n d"),
-            NavItem("Task", reverse("task_new"), "check-circle", keys="n t"),
+            NavItem(_("Lead"), reverse("lead_new"), "user", keys="n l"),
+            NavItem(_("Deal"), reverse("deal_new"), "banknotes", keys="n d"),
+            NavItem(_("Task"), reverse("task_new"), "check-circle", keys="n t"),
             *_new_organization(principal),
         ),
         settings=_settings(principal, request.path),
         unread=unread,
         notifications_url=reverse("notifications"),
-        search=Search(reverse("search"), "Search or jump to…", name="q", value=_searched(request)),
+        search=Search(reverse("search"), _("Search or jump to…"), name="q", value=_searched(request)),
         admin_url=reverse("admin:index") if _may_administer(principal) else "",
     )
 
@@ -67,9 +67,9 @@ def _gathered(request: HttpRequest, principal: Principal) -> Frame:
 def _nav(principal: Principal, path: str) -> tuple[NavItem, ...]:
     leads, deals = reverse(LEADS), reverse(DEALS)
     ours = (
-        NavItem("Home", reverse("home"), "home", current=path == "/", keys="g h"),
+        NavItem(_("Home"), reverse("home"), "home", current=path == "/", keys="g h"),
         NavItem(
-            "Leads",
+            _("Leads"),
             leads,
             "users",
             count_of(principal.leads().open()),
@@ -77,7 +77,7 @@ def _nav(principal: Principal, path: str) -> tuple[NavItem, ...]:
             keys="g l",
         ),
         NavItem(
-            "Deals",
+            _("Deals"),
             deals,
             "view-columns",
             count_of(principal.deals().open()),
@@ -88,7 +88,7 @@ def _nav(principal: Principal, path: str) -> tuple[NavItem, ...]:
     )
     theirs = (item(principal, path) for item in panels.nav_items)
     firms = reverse("organizations")
-    last = NavItem("Organizations", firms, "building-office", current=path.startswith(firms), keys="g o")
+    last = NavItem(_("Organizations"), firms, "building-office", current=path.startswith(firms), keys="g o")
     return (*ours, *(item for item in theirs if item), last, *_reports(principal, path))
 
 
@@ -111,10 +111,10 @@ def _tasks(principal: Principal, path: str) -> NavItem:
     url = reverse("tasks")
     late = principal.tasks().assigned_to(principal.user).overdue(principal.company.local_now()).count()
     return NavItem(
-        "Tasks",
+        _("Tasks"),
         url,
         "check-circle",
-        badge=f"{late} late" if late else "",
+        badge=_("{late} late").format(late=late) if late else "",
         current=path.startswith(url),
         keys="g t",
     )
@@ -124,7 +124,7 @@ def _settings(principal: Principal, path: str) -> NavItem | None:
     """For those who manage the company."""
     if not principal.can(Ability.MANAGE) or not (url := first_url(principal)):
         return None
-    return NavItem("Settings", url, "cog-6-tooth", current=path.startswith(SETTINGS), keys="g s")
+    return NavItem(_("Settings"), url, "cog-6-tooth", current=path.startswith(SETTINGS), keys="g s")
 
 
 def _companies(principal: Principal) -> tuple[CompanyChoice, ...]:

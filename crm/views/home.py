@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from crm import panels
@@ -137,20 +138,20 @@ def _checklist(principal: Principal) -> list[ToDo]:
     """Six steps for who manages the company; a rep adds a lead. The first that is left is the one to take now."""
     steps = [
         FirstStep(
-            "Add leads",
-            "Somebody who might buy: the last person who e-mailed you will do.",
+            _("Add leads"),
+            _("Somebody who might buy: the last person who e-mailed you will do."),
             reverse("lead_new"),
-            "New lead",
+            _("New lead"),
             is_done=Lead.objects.current().exists(),
         )
     ]
     if principal.can(Ability.MANAGE):
         steps.append(
             FirstStep(
-                "Invite the team",
-                "By a link that works once. Agents see their own leads and deals, managers all of them.",
+                _("Invite the team"),
+                _("By a link that works once. Agents see their own leads and deals, managers all of them."),
                 reverse("settings_team"),
-                "Invite somebody",
+                _("Invite somebody"),
                 is_done=Membership.objects.count() > 1 or Invitation.objects.exists(),
             )
         )
@@ -217,10 +218,10 @@ def _recent(request: PageRequest) -> dict[str, Any]:
     seen = sorted(leads.filter(pk__in=places), key=lambda lead: places[lead.pk])[:MOST_VIEWED]
     own = leads.filter(owner=principal.user).exclude(pk__in=[lead.pk for lead in seen])
     mine = list(own.order_by("-last_touch_at", "-pk")[: RECENT - len(seen)])
-    lines = [RecentLead(lead, "You viewed") for lead in seen] + [RecentLead(lead, "") for lead in mine]
+    lines = [RecentLead(lead, _("You viewed")) for lead in seen] + [RecentLead(lead, "") for lead in mine]
     if not lines:
         newest = leads.order_by("-last_touch_at", "-pk")[:RECENT]
-        lines = [RecentLead(lead, "" if lead.owner_id else "Nobody owns it") for lead in newest]
+        lines = [RecentLead(lead, "" if lead.owner_id else _("Nobody owns it")) for lead in newest]
     return {"recent": lines, "recent_is_own": bool(mine)}
 
 

@@ -13,6 +13,7 @@ from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpRespons
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
@@ -25,6 +26,7 @@ from crm.models import Import, ImportOutcome, ImportRow, ImportState, LeadStatus
 from crm.models.imports import WORKING
 from crm.spreadsheets import csv_lines
 from crm.tenancy import company_scope
+from crm.texts import told_again
 from crm.views.page import PageRequest, actor_of, done, for_htmx, member_page, refused, sentence_of
 
 MOST_LISTED = 50
@@ -68,7 +70,7 @@ def _list(request: PageRequest, *, error: str = "", status: int = 200) -> HttpRe
         "running": sum(batch.is_working for batch in found),
         "error": error,
         "most_megabytes": 100,
-        "presets": [preset.label for preset in PRESETS.values() if preset.marks],
+        "presets": [_(preset.label) for preset in PRESETS.values() if preset.marks],
     }
     return render(request, "crm/imports.html", context, status=status)
 
@@ -83,7 +85,7 @@ def import_upload(request: PageRequest) -> HttpResponse:
     """Take a file in, and go on to its columns. With `like`, the settings are those of an earlier import."""
     file = request.FILES.get("file")
     if file is None:
-        return _list(request, error="Choose a file first.", status=422)
+        return _list(request, error=_("Choose a file first."), status=422)
     actor, principal = actor_of(request), request.principal
     try:
         like = _like(request)
@@ -92,7 +94,7 @@ def import_upload(request: PageRequest) -> HttpResponse:
         else:
             batch = actions.upload(principal, actor, file.name or "", file)
     except Unreadable as error:
-        return _list(request, error=str(error), status=422)
+        return _list(request, error=told_again(str(error)), status=422)
     return HttpResponseRedirect(reverse("import_page", args=[batch.pk]))
 
 
@@ -141,7 +143,7 @@ def import_read(request: PageRequest, pk: UUID) -> HttpResponse:
             preset=asked.get("preset", ""),
         )
     except Unreadable as error:
-        return _page(request, _batch(request, pk), error=str(error), status=422)
+        return _page(request, _batch(request, pk), error=told_again(str(error)), status=422)
     except (ValidationError, Conflict) as refusal:
         return refused(request, refusal, reverse("import_page", args=[pk]))
     return HttpResponseRedirect(reverse("import_page", args=[pk]))
@@ -198,7 +200,7 @@ def import_stop(request: PageRequest, pk: UUID) -> HttpResponse:
         actions.stop(batch)
     except Conflict as refusal:
         return refused(request, refusal, reverse("import_page", args=[pk]))
-    return done(request, "Stopped. The rows that are done stay.", reverse("import_page", args=[pk]))
+    return done(request, _("Stopped. The rows that are done stay."), reverse("import_page", args=[pk]))
 
 
 @require_POST
@@ -228,7 +230,7 @@ def import_failed(request: PageRequest, pk: UUID) -> HttpResponse:
 
 
 def _failed(request: PageRequest, batch: Import) -> Iterator[tuple[object, ...]]:
-    yield (*batch.headers, "Row", "What is wrong")
+    yield (*batch.headers, _("Row"), _("What is wrong"))
     # The answer is read when the request, and with it the scope of its company, is over.
     with company_scope(request.principal.company):
         rows = batch.rows.filter(outcome=ImportOutcome.FAILED)
@@ -265,7 +267,7 @@ def _mapping(request: PageRequest, batch: Import) -> dict[str, Any]:
     matches = {field for field in batch.mapping if field}
     samples = actions.samples_of(batch)
     rows = [
-        ColumnRow(place, header, samples[place], field, "mapped" if field else "left out")
+        ColumnRow(place, header, samples[place], field, _("mapped") if field else _("left out"))
         for place, (header, field) in enumerate(zip(batch.headers, batch.mapping, strict=True))
     ]
     is_checked = batch.state == ImportState.CHECKED
@@ -274,19 +276,19 @@ def _mapping(request: PageRequest, batch: Import) -> dict[str, Any]:
         "batch": batch,
         "rows": rows,
         "mapped": len(matches),
-        "fields": [(name, field.label) for name, field in FIELDS.items()],
+        "fields": [(name, _(field.label)) for name, field in FIELDS.items()],
         "own_fields": importing.own_labels(actions.own_fields()).items(),
-        "encodings": importing.ENCODINGS.items(),
-        "encoding": importing.ENCODINGS.get(batch.encoding, batch.encoding),
-        "delimiters": importing.DELIMITERS.items(),
-        "delimiter": importing.DELIMITERS.get(batch.delimiter, ""),
-        "presets": [(name, preset.label) for name, preset in PRESETS.items()],
+        "encodings": [(value, _(label)) for value, label in importing.ENCODINGS.items()],
+        "encoding": _(importing.ENCODINGS.get(batch.encoding, batch.encoding)),
+        "delimiters": [(value, _(label)) for value, label in importing.DELIMITERS.items()],
+        "delimiter": told_again(importing.DELIMITERS.get(batch.delimiter, "")),
+        "presets": [(name, _(preset.label)) for name, preset in PRESETS.items()],
         "statuses": LeadStatus.objects.all(),
         "owners": principal.assignees() if principal.may_assign(None) else [],
         "ways": [
-            (OnMatch.SKIP, "Skip them", "your leads stay as they are"),
-            (OnMatch.FILL, "Fill blanks", "writes empty fields, changes none"),
-            (OnMatch.OVERWRITE, "Overwrite", "changes fields; can be undone"),
+            (OnMatch.SKIP, _("Skip them"), _("your leads stay as they are")),
+            (OnMatch.FILL, _("Fill blanks"), _("writes empty fields, changes none")),
+            (OnMatch.OVERWRITE, _("Overwrite"), _("changes fields; can be undone")),
         ],
         "is_checked": is_checked,
         "faults": list(batch.rows.filter(outcome=ImportOutcome.FAILED)[:MOST_FAULTS]) if is_checked else [],
@@ -309,7 +311,9 @@ def _working(batch: Import) -> dict[str, Any]:
         "percent": f"{share * 100:.1f}",
         "left": _left(batch, share),
         "figures": _figures(batch),
-        "verb": {"checking": "Checking", "running": "Importing", "undoing": "Taking it back"}[batch.state],
+        "verb": {"checking": _("Checking"), "running": _("Importing"), "undoing": _("Taking it back")}[
+            batch.state
+        ],
     }
 
 
@@ -320,25 +324,31 @@ def _left(batch: Import, share: float) -> str:
     passed = timezone.now() - batch.started_at
     left = passed * (1 - share) / share
     if left > dt.timedelta(minutes=2):
-        return f"About {left // dt.timedelta(minutes=1)} min more."
-    return f"About {max(left // dt.timedelta(seconds=1), 1)} s more."
+        return _("About {n} min more.").format(n=left // dt.timedelta(minutes=1))
+    return _("About {n} s more.").format(n=max(left // dt.timedelta(seconds=1), 1))
 
 
 def _figures(batch: Import) -> list[Figure]:
     plan = batch.plan if batch.state == ImportState.RUNNING else {}
 
     def of(name: str, otherwise: str) -> str:
-        return f"of {plan[name]}" if name in plan else otherwise
+        return _("of {plan}").format(plan=plan[name]) if name in plan else otherwise
 
     return [
-        Figure("Created", batch.created, of("created", "new leads")),
-        Figure("Updated", batch.updated, of("updated", f"{batch.filled} fields written")),
-        Figure("Skipped", batch.skipped, of("skipped", "nothing to write")),
-        Figure("Failed", batch.failed, of("failed", "nothing of them was saved"), is_bad=batch.failed > 0),
+        Figure(_("Created"), batch.created, of("created", _("new leads"))),
+        Figure(
+            _("Updated"),
+            batch.updated,
+            of("updated", _("{filled} fields written").format(filled=batch.filled)),
+        ),
+        Figure(_("Skipped"), batch.skipped, of("skipped", _("nothing to write"))),
+        Figure(
+            _("Failed"), batch.failed, of("failed", _("nothing of them was saved")), is_bad=batch.failed > 0
+        ),
         Figure(
             "LinkedIn",
-            "On" if batch.is_reported else "Off",
-            "new leads are reported" if batch.is_reported else "nothing is reported",
+            _("On") if batch.is_reported else _("Off"),
+            _("new leads are reported") if batch.is_reported else _("nothing is reported"),
         ),
     ]
 

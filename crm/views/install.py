@@ -12,6 +12,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from crm.views.errors import alone
@@ -29,7 +30,7 @@ def manifest(request: HttpRequest) -> HttpResponse:
         "id": "/",
         "name": "LeadMachine",
         "short_name": "LeadMachine",
-        "description": "Leads and deals, and the LinkedIn conversions they become.",
+        "description": _("Leads and deals, and the LinkedIn conversions they become."),
         "lang": "en",
         "start_url": reverse("home"),
         "scope": "/",
@@ -38,9 +39,9 @@ def manifest(request: HttpRequest) -> HttpResponse:
         "theme_color": GROUND,
         "icons": [_icon(purpose, size) for purpose, size in ICONS],
         "shortcuts": [
-            {"name": "New lead", "url": reverse("lead_new")},
-            {"name": "Leads", "url": reverse("leads")},
-            {"name": "Deals", "url": reverse("deals")},
+            {"name": _("New lead"), "url": reverse("lead_new")},
+            {"name": _("Leads"), "url": reverse("leads")},
+            {"name": _("Deals"), "url": reverse("deals")},
         ],
     }
     return JsonResponse(described, content_type="application/manifest+json")

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from crm import panels
@@ -18,7 +19,7 @@ from crm.access import Ability, Principal
 from crm.actions import leads as actions
 from crm.actions.merge import last_merge
 from crm.actions.timeline import add_note
-from crm.countries import COUNTRIES
+from crm.countries import country_names
 from crm.duplicates import duplicates_of
 from crm.errors import Conflict
 from crm.forms import LeadForm, NoteForm, show_refusal
@@ -83,7 +84,7 @@ def _page(request: PageRequest, lead: Lead, note: NoteForm, status: int = 200) -
         "websites": list(lead.websites.all()),
         "tags": list(Tag.objects.filter(lead_tags__lead=lead)),
         "customs": customs_of(lead),
-        "country": COUNTRIES.get(lead.country_code, ""),
+        "country": country_names().get(lead.country_code, ""),
         "steps": _path(lead),
         "note_form": note,
         "note_url": reverse("lead_note", args=[lead.pk]),
@@ -132,7 +133,9 @@ def lead_new(request: PageRequest) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, f"{lead} is a lead now.", reverse("lead", args=[lead.pk]))
+            return done(
+                request, _("{lead} is a lead now.").format(lead=lead), reverse("lead", args=[lead.pk])
+            )
     return _form_page(request, form, None)
 
 
@@ -152,7 +155,7 @@ def lead_edit(request: PageRequest, pk: UUID) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            text = "Saved." if form.changed_data else "Nothing was changed."
+            text = _("Saved.") if form.changed_data else _("Nothing was changed.")
             return _saved(request, text, reverse("lead", args=[pk]))
     return _form_page(request, form, lead, only)
 
@@ -189,7 +192,11 @@ def lead_status(request: PageRequest, pk: UUID) -> HttpResponse:
     status = _status(request.POST.get("status", ""))
     was = lead.status_id
     lead = actions.change_status(lead, status, actor_of(request))
-    text = f"{lead} is {status.name} now." if was != status.pk else f"{lead} was {status.name} already."
+    text = (
+        _("{lead} is {name} now.").format(lead=lead, name=status.name)
+        if was != status.pk
+        else _("{lead} was {name} already.").format(lead=lead, name=status.name)
+    )
     if request.htmx:
         return _row(request, lead, text)
     return done(request, text, back_to(request, reverse("lead", args=[pk])))
@@ -229,7 +236,7 @@ def lead_owner(request: PageRequest, pk: UUID) -> HttpResponse:
     owner = _owner(request.principal, request.POST.get("owner", ""))
     lead = actions.update_lead(lead, {"owner": owner}, actor_of(request))
     url = still_in(request, reverse("lead", args=[pk]))
-    return done(request, f"{lead} belongs to {owner or 'nobody'} now.", url)
+    return done(request, _("{lead} belongs to {owner} now.").format(lead=lead, owner=owner or "nobody"), url)
 
 
 def _owner(principal: Principal, chosen: str) -> User | None:
@@ -275,7 +282,13 @@ def lead_consent(request: PageRequest, pk: UUID) -> HttpResponse:
         lead = actions.set_consent(lead, request.POST.get("consent", ""), actor_of(request), source="web")
     except ValidationError as refusal:
         return refused(request, refusal, url)
-    return done(request, f"Consent of {lead} is {lead.get_consent_display().lower()} now.", url)
+    return done(
+        request,
+        _("Consent of {lead} is {consent} now.").format(
+            lead=lead, consent=lead.get_consent_display().lower()
+        ),
+        url,
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

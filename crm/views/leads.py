@@ -15,13 +15,14 @@ from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from crm import panels
+from crm import display, panels
 from crm.access import Ability, Principal
 from crm.analysis import added_by
 from crm.counting import LongPaginator, kept_if_many, pinned_if_few
-from crm.countries import COUNTRIES
+from crm.countries import COUNTRIES, country_names
 from crm.customfilters import NO_FILTERS, CustomFilters, read_custom
 from crm.forms import members
 from crm.frame import NavItem
@@ -41,6 +42,7 @@ from crm.panels import Badge, LeadFilter
 from crm.periods import after, midnight, parsed_day
 from crm.reports import UNTOUCHED_AFTER, LeadCounts, lead_counts
 from crm.search import search_leads
+from crm.texts import gettext_lazy
 from crm.views.columns import LEAD_COLUMNS, left_out, own_columns, shown_columns, with_own
 from crm.views.customfilters import controls_of, custom_chips
 from crm.views.page import PageRequest, for_htmx, into, link_with, link_without_value, member_page
@@ -52,7 +54,12 @@ NOBODY: Final = "nobody"
 ME: Final = "me"
 
 # The name of a view in the URL, and what its tab says.
-VIEWS: Final = {"open": "All open", "mine": "Mine", "untouched": "Untouched for a week", "all": "All"}
+VIEWS: Final = {
+    "open": gettext_lazy("All open"),
+    "mine": gettext_lazy("Mine"),
+    "untouched": gettext_lazy("Untouched for a week"),
+    "all": gettext_lazy("All"),
+}
 SORTS: Final[dict[str, tuple[str, ...]]] = {
     "name": ("last_name", "first_name"),
     "organization": ("organization__name",),
@@ -67,29 +74,29 @@ SORTS: Final[dict[str, tuple[str, ...]]] = {
 }
 # What the menu of sorts says, beside the heads of the table.
 SORT_WORDS: Final = {
-    "-touch": "Last touch",
-    "touch": "Longest untouched",
-    "-created": "Newest",
-    "created": "Oldest",
-    "name": "Name",
-    "organization": "Organization",
-    "status": "Status",
-    "source": "Source",
-    "type": "Type",
-    "owner": "Owner",
-    "country": "Country",
-    "consent": "Consent",
+    "-touch": gettext_lazy("Last touch"),
+    "touch": gettext_lazy("Longest untouched"),
+    "-created": gettext_lazy("Newest"),
+    "created": gettext_lazy("Oldest"),
+    "name": gettext_lazy("Name"),
+    "organization": gettext_lazy("Organization"),
+    "status": gettext_lazy("Status"),
+    "source": gettext_lazy("Source"),
+    "type": gettext_lazy("Type"),
+    "owner": gettext_lazy("Owner"),
+    "country": gettext_lazy("Country"),
+    "consent": gettext_lazy("Consent"),
 }
 # When somebody was touched last: in so many days, or not.
 TOUCHES: Final = {
-    "in-7": "within 7 days",
-    "in-30": "within 30 days",
-    "in-90": "within 90 days",
-    "not-30": "over 30 days ago",
-    "not-90": "over 90 days ago",
+    "in-7": gettext_lazy("within 7 days"),
+    "in-30": gettext_lazy("within 30 days"),
+    "in-90": gettext_lazy("within 90 days"),
+    "not-30": gettext_lazy("over 30 days ago"),
+    "not-90": gettext_lazy("over 90 days ago"),
 }
 # How far somebody came, whatever their status is now.
-REACHED: Final = {"qualified": "being qualified", "won": "a won deal"}
+REACHED: Final = {"qualified": gettext_lazy("being qualified"), "won": gettext_lazy("a won deal")}
 NO_SOURCE: Final = "none"
 # Filters without a field of their own: the form of filters passes them on.
 KEPT: Final = ("source_is", "added_by")
@@ -207,8 +214,8 @@ def leads(request: PageRequest) -> HttpResponse:
         "own_filters": controls_of(options.customs, request.GET),
         "left_out": left_out(request.GET, columns, filters.custom),
         "sorts": [(words, link_with(request.GET, sort=key), key) for key, words in SORT_WORDS.items()],
-        "sort_words": SORT_WORDS.get(filters.sort, "Sort"),
-        "countries": COUNTRIES,
+        "sort_words": SORT_WORDS.get(filters.sort, _("Sort")),
+        "countries": country_names(),
         "consents": Consent.choices,
         "touches": TOUCHES,
         "reaches": REACHED,
@@ -416,24 +423,27 @@ def _tabs(filters: LeadFilters, counts: LeadCounts, *, is_saved: bool) -> list[N
 
 def _chips(params: QueryDict, filters: LeadFilters) -> list[Chip]:
     chips = [
-        Chip("Status is", status.name, link_without_value(params, "status", status.key))
+        Chip(_("Status is"), status.name, link_without_value(params, "status", status.key))
         for status in filters.statuses
     ]
     single = {
-        "search": ("Found by", filters.search),
-        "source": ("Source is", filters.source),
-        "owner": ("Owner is", str(filters.owner or ("nobody" if filters.is_unowned else ""))),
-        "type": ("Type is", str(filters.lead_type or "")),
-        "tag": ("Tagged", str(filters.tag or "")),
-        "country": ("Country is", COUNTRIES.get(filters.country, "")),
-        "consent": ("Consent is", filters.consent),
-        "touched": ("Last touch", TOUCHES.get(filters.touched, "")),
-        "reached": ("Came to", REACHED.get(filters.reached, "")),
-        "source_is": ("Source is", "missing" if filters.is_sourceless else ""),
-        "added_by": ("Added by", str(filters.added_by or "")),
-        "created_from": ("Created since", _in_words(filters.created_from)),
-        "created_to": ("Created until", _in_words(filters.created_to)),
-        **{each.name: (f"{each.label} is", each.choices[value]) for each, value in filters.theirs},
+        "search": (_("Found by"), filters.search),
+        "source": (_("Source is"), filters.source),
+        "owner": (_("Owner is"), str(filters.owner or ("nobody" if filters.is_unowned else ""))),
+        "type": (_("Type is"), str(filters.lead_type or "")),
+        "tag": (_("Tagged"), str(filters.tag or "")),
+        "country": (_("Country is"), country_names().get(filters.country, "")),
+        "consent": (_("Consent is"), filters.consent),
+        "touched": (_("Last touch"), TOUCHES.get(filters.touched, "")),
+        "reached": (_("Came to"), REACHED.get(filters.reached, "")),
+        "source_is": (_("Source is"), _("missing") if filters.is_sourceless else ""),
+        "added_by": (_("Added by"), str(filters.added_by or "")),
+        "created_from": (_("Created since"), _in_words(filters.created_from)),
+        "created_to": (_("Created until"), _in_words(filters.created_to)),
+        **{
+            each.name: (_("{label} is").format(label=each.label), each.choices[value])
+            for each, value in filters.theirs
+        },
     }
     chips += [
         Chip(about, value, link_with(params, **{name: None}))
@@ -444,4 +454,4 @@ def _chips(params: QueryDict, filters: LeadFilters) -> list[Chip]:
 
 
 def _in_words(day: dt.date | None) -> str:
-    return f"{day.day} {day:%b %Y}" if day else ""
+    return display.full_date(day) if day else ""

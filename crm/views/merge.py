@@ -10,12 +10,13 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.access import Principal
 from crm.actions import merge as actions
 from crm.actions.merge import CHOICES, Choice
-from crm.countries import COUNTRIES
+from crm.countries import country_names
 from crm.duplicates import duplicates_of
 from crm.errors import Conflict
 from crm.frame import Toast, ToastAction
@@ -56,8 +57,8 @@ def lead_merge(request: PageRequest, pk: UUID) -> HttpResponse:
         actions.merge_leads(survivor, loser, actor_of(request), take=take)
     except (ValidationError, Conflict) as refusal:
         return _compare(request, survivor, loser, sentence_of(refusal), status_of(refusal))
-    undo = ToastAction("Undo", reverse("lead_unmerge", args=[pk]), "z")
-    show_toast(request, Toast("The two leads are one now.", actions=(undo,), seconds=20))
+    undo = ToastAction(_("Undo"), reverse("lead_unmerge", args=[pk]), "z")
+    show_toast(request, Toast(_("The two leads are one now."), actions=(undo,), seconds=20))
     return redirect("lead", survivor.pk)
 
 
@@ -69,12 +70,12 @@ def lead_unmerge(request: PageRequest, pk: UUID) -> HttpResponse:
     url = reverse("lead", args=[pk])
     merge = actions.last_merge(survivor)
     if merge is None:
-        return refused(request, Conflict("There is no merge that could be undone.", code="none"), url)
+        return refused(request, Conflict(_("There is no merge that could be undone."), code="none"), url)
     try:
         loser = actions.undo_merge(merge, actor_of(request))
     except Conflict as refusal:
         return refused(request, refusal, url)
-    return done(request, f"{loser} is a lead of its own again.", url)
+    return done(request, _("{loser} is a lead of its own again.").format(loser=loser), url)
 
 
 def _id_of(text: str) -> UUID:
@@ -124,18 +125,18 @@ def _words(choice: Choice, lead: Lead) -> str:
     if choice.name == "campaign":
         return next((value for value in (getattr(lead, column) for column in choice.columns) if value), "")
     if choice.name == "country_code":
-        return COUNTRIES.get(lead.country_code, lead.country_code)
+        return country_names().get(lead.country_code, lead.country_code)
     return str(getattr(lead, choice.name) or "")
 
 
 def _belongings(principal: Principal, lead: Lead) -> dict[str, list[str]]:
     """What both keep, so that there is nothing to choose."""
     return {
-        "E-mail": [email.address for email in lead.emails.all()],
-        "Phone": [phone.number for phone in lead.phones.all()],
-        "Website": [website.url for website in lead.websites.all()],
-        "Tags": [tag.name for tag in lead.tags.all()],
-        "Deals": [deal.title for deal in principal.deals().filter(lead=lead)[:MOST_FOUND]],
+        _("E-mail"): [email.address for email in lead.emails.all()],
+        _("Phone"): [phone.number for phone in lead.phones.all()],
+        _("Website"): [website.url for website in lead.websites.all()],
+        _("Tags"): [tag.name for tag in lead.tags.all()],
+        _("Deals"): [deal.title for deal in principal.deals().filter(lead=lead)[:MOST_FOUND]],
     }
 
 

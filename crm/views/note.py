@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.actions import timeline as actions
@@ -46,7 +47,7 @@ def note(request: PageRequest, pk: UUID) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, "Saved.", _page_of(activity))
+            return done(request, _("Saved."), _page_of(activity))
     context = {"activity": activity, "form": form, "back_url": _page_of(activity)}
     return render(request, "crm/note.html", context, status=422 if form.errors else 200)
 
@@ -58,4 +59,4 @@ def note_delete(request: PageRequest, pk: UUID) -> HttpResponse:
     activity = _own_note(request, pk)
     url = _page_of(activity)
     actions.delete_note(activity, actor_of(request))
-    return done(request, "Deleted.", url)
+    return done(request, _("Deleted."), url)

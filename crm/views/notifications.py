@@ -10,6 +10,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from crm.actions import notifications as actions
@@ -62,7 +63,7 @@ def notifications_read(request: PageRequest) -> HttpResponse:
     """Mark all as read."""
     assert request.principal.user is not None
     actions.read_all(request.principal.user)
-    return done(request, "All of it is marked as read.", reverse("notifications"))
+    return done(request, _("All of it is marked as read."), reverse("notifications"))
 
 
 def _mine(request: PageRequest) -> NotificationQuerySet:

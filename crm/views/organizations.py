@@ -24,6 +24,7 @@ from crm.customfilters import NO_FILTERS, CustomFilters, read_custom
 from crm.forms import CustomisedForm, SentenceForm, show_refusal
 from crm.models import CustomEntity, CustomField, Lead, Organization, OrganizationQuerySet, custom_fields_of
 from crm.search import search_organizations
+from crm.texts import gettext_lazy
 from crm.views.columns import ORGANIZATION_COLUMNS, left_out, own_columns, shown_columns, with_own
 from crm.views.custom import customs_of
 from crm.views.customfilters import controls_of, custom_chips
@@ -44,7 +45,7 @@ class OrganizationForm(CustomisedForm, SentenceForm):
     domain = forms.CharField(
         max_length=300,
         required=False,
-        help_text="Whoever has an e-mail address there belongs to this organization.",
+        help_text=gettext_lazy("Whoever has an e-mail address there belongs to this organization."),
         widget=forms.TextInput(attrs={"placeholder": "fjordline.no", "autocapitalize": "none"}),
     )
 
@@ -230,6 +231,6 @@ def organization_edit(request: PageRequest, pk: UUID) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, "Saved.", reverse("organization", args=[pk]))
+            return done(request, _("Saved."), reverse("organization", args=[pk]))
     context = {"organization": firm, "form": form}
     return render(request, "crm/organization_form.html", context, status=422 if form.errors else 200)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm.display import days_long, short_date
 
@@ -76,7 +77,9 @@ def _step(place: Place, current: UUID, stay: Stay | None, now: dt.datetime, fiel
     is_now = place.pk == current
     note = ""
     if is_now and stay:
-        note = f"since {short_date(timezone.localtime(stay.since).date(), timezone.localdate())}"
+        note = _("since {short_date}").format(
+            short_date=short_date(timezone.localtime(stay.since).date(), timezone.localdate())
+        )
     elif stay:
         note = days_long(now - stay.duration, now)
     return Step(

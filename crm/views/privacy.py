@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from crm import personal_export
@@ -38,9 +39,9 @@ def lead_erase(request: PageRequest, pk: UUID) -> HttpResponse:
             raise Http404 from gone
         erasure.refresh_from_db()
         # Without the name: this sentence is kept in the session until it is shown.
-        text = "The person was erased."
+        text = _("The person was erased.")
         if not erasure.completed_at:
-            text += " One request to LinkedIn was on its way; it ends within 90 seconds."
+            text += _(" One request to LinkedIn was on its way; it ends within 90 seconds.")
         return done(request, text, reverse("leads"))
     context = {
         "lead": lead,

@@ -9,6 +9,7 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from crm.access import Ability, Principal
@@ -56,6 +57,6 @@ def _archived(principal: Principal, noun: str, search: str) -> Any:
 def _tabs(noun: str) -> list[NavItem]:
     url = reverse("recycle_bin")
     return [
-        NavItem("Leads", url, "users", current=noun == "lead"),
-        NavItem("Deals", f"{url}?show=deals", "view-columns", current=noun == "deal"),
+        NavItem(_("Leads"), url, "users", current=noun == "lead"),
+        NavItem(_("Deals"), f"{url}?show=deals", "view-columns", current=noun == "deal"),
     ]

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.access import Principal
@@ -19,6 +20,7 @@ from crm.forms import SentenceForm, show_refusal
 from crm.frame import NavItem
 from crm.models import SavedView
 from crm.models.view import ViewNoun
+from crm.texts import gettext_lazy
 from crm.views.page import PageRequest, done, member_page, refused
 
 MOST_TABS = 12
@@ -28,10 +30,12 @@ class ViewForm(SentenceForm):
     """A name, and who finds the view where."""
 
     name = forms.CharField(max_length=60)
-    is_pinned = forms.BooleanField(label="Pin it to the side bar", required=False)
-    is_default = forms.BooleanField(label="Open the list with it", required=False)
-    is_shared = forms.BooleanField(label="Share it with the company", required=False)
-    is_locked = forms.BooleanField(label="Lock it, so that nobody changes it by accident", required=False)
+    is_pinned = forms.BooleanField(label=gettext_lazy("Pin it to the side bar"), required=False)
+    is_default = forms.BooleanField(label=gettext_lazy("Open the list with it"), required=False)
+    is_shared = forms.BooleanField(label=gettext_lazy("Share it with the company"), required=False)
+    is_locked = forms.BooleanField(
+        label=gettext_lazy("Lock it, so that nobody changes it by accident"), required=False
+    )
 
     def changes(self) -> ViewChanges:
         return cast("ViewChanges", self.cleaned_data)  # the fields bear the action's names
@@ -105,7 +109,7 @@ def view_new(request: PageRequest) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, f"{view} is saved.", view.url)
+            return done(request, _("{view} is saved.").format(view=view), view.url)
     back = f"{reverse(f'{noun}s')}?{params.urlencode()}"
     return _form_page(request, form, None, back)
 
@@ -123,7 +127,7 @@ def view_edit(request: PageRequest, pk: UUID) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, f"{view} is saved.", view.url)
+            return done(request, _("{view} is saved.").format(view=view), view.url)
     return _form_page(request, form, view, view.url)
 
 
@@ -143,7 +147,7 @@ def view_save(request: PageRequest, pk: UUID) -> HttpResponse:
         view = actions.update_view(request.principal, view, {"query": request.POST.get("query", "")})
     except ValidationError as refusal:
         return refused(request, refusal, view.url)
-    return done(request, f"{view} shows this now.", view.url)
+    return done(request, _("{view} shows this now.").format(view=view), view.url)
 
 
 @require_POST

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from crm.access import Principal
@@ -18,6 +19,7 @@ from crm.finding import Findings, find, lead_counts_of, recent
 from crm.frame import Frame, NavItem
 from crm.models import Deal, Lead, LeadStatus, Organization
 from crm.search import words_of
+from crm.texts import inside_a_sentence
 from crm.views.frame import frame_of
 from crm.views.page import PageRequest, for_htmx, member_page
 
@@ -98,23 +100,23 @@ def _groups(principal: Principal, found: Findings, text: str) -> list[Group]:
     firms = tuple(_firm(firm, counts.get(firm.pk, 0)) for firm in found.organizations)
     groups = (
         Group(
-            "Leads",
+            _("Leads"),
             tuple(_lead(lead, text) for lead in found.leads),
             f"{reverse('leads')}?view=all&{asked}" if found.leads.has_more else "",
         ),
         Group(
-            "Deals",
+            _("Deals"),
             tuple(_deal(deal) for deal in found.deals),
             f"{reverse('deals')}?view=list&pipeline=all&{asked}" if found.deals.has_more else "",
         ),
-        Group("Organizations", firms),
+        Group(_("Organizations"), firms),
     )
     return [group for group in groups if group.lines]
 
 
 def _recent(found: Findings) -> Group:
     lines = (*(_lead(lead, "") for lead in found.leads), *(_deal(deal) for deal in found.deals))
-    return Group("Recent", lines)
+    return Group(_("Recent"), lines)
 
 
 def _lead(lead: Lead, text: str) -> Line:
@@ -148,10 +150,16 @@ def _actions(frame: Frame | None, text: str) -> list[Group]:
     """The pages and the New menu of the frame, which shows permitted ones only; with words those that have them."""
     if frame is None:
         return []
-    new = (_action(f"New {item.label.lower()}", item, "plus") for item in frame.new)
+    new = (
+        _action(_("New {label}").format(label=inside_a_sentence(item.label)), item, "plus")
+        for item in frame.new
+    )
     settings = (frame.settings,) if frame.settings else ()
-    pages = (_action(f"Go to {item.label}", item, item.icon) for item in (*frame.nav, *settings))
-    groups = (Group("Actions", _having(text, new)), Group("Pages", _having(text, pages)))
+    pages = (
+        _action(_("Go to {label}").format(label=item.label), item, item.icon)
+        for item in (*frame.nav, *settings)
+    )
+    groups = (Group(_("Actions"), _having(text, new)), Group(_("Pages"), _having(text, pages)))
     return [group for group in groups if group.lines]
 
 

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import get_language
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
@@ -64,7 +65,9 @@ def _made_owner(form: SetupForm) -> User | None:
     filled = form.cleaned_data
     try:
         with transaction.atomic():
-            company = create_company(filled["company_name"], currency=filled["currency"])
+            company = create_company(
+                filled["company_name"], currency=filled["currency"], language=get_language()
+            )
             return create_owner(
                 company,
                 filled["email"],

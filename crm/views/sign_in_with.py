@@ -16,6 +16,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from requests import RequestException
 
@@ -67,12 +68,14 @@ def service_disconnect(request: HttpRequest, pk: int) -> HttpResponse:
     if account is None:
         raise Http404
     if not user.has_usable_password():
-        refusal = ValidationError("Set a password first: without it and the service you could not sign in.")
+        refusal = ValidationError(
+            _("Set a password first: without it and the service you could not sign in.")
+        )
         return refused(request, refusal, reverse("settings_you"))
     name = name_of(account.provider)
     account.delete()
     social_account_removed.send(sender=SocialAccount, request=request, socialaccount=account)
-    return done(request, f"{name} is disconnected.", reverse("settings_you"))
+    return done(request, _("{name} is disconnected.").format(name=name), reverse("settings_you"))
 
 
 def _too_many(request: HttpRequest) -> HttpResponse | None:

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from crm.access import Ability, Principal
@@ -21,6 +22,7 @@ from crm.errors import Conflict
 from crm.forms import SentenceForm, show_refusal
 from crm.frame import Toast, ToastAction
 from crm.models import Deal, Lead, Priority, SubTask, Task, User
+from crm.texts import gettext_lazy
 from crm.toasts import render_toast, show_toast
 from crm.views.page import PageRequest, actor_of, back_to, done, member_page, refused
 from crm.views.tasks import TaskRow, rows_of
@@ -44,23 +46,23 @@ class TaskForm(SentenceForm):
     """A task as a person types it in."""
 
     title = forms.CharField(
-        label="What is to be done",
+        label=gettext_lazy("What is to be done"),
         max_length=160,
-        error_messages={"required": "Say what is to be done."},
+        error_messages={"required": gettext_lazy("Say what is to be done.")},
         widget=forms.TextInput(attrs={"placeholder": "Send the revised quote"}),
     )
     due_on = forms.DateField(
-        label="Due on",
+        label=gettext_lazy("Due on"),
         required=False,
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
     due_time = forms.TimeField(
-        label="At",
+        label=gettext_lazy("At"),
         required=False,
         widget=forms.TimeInput(format="%H:%M", attrs={"type": "time"}),
     )
     priority = forms.TypedChoiceField(choices=Priority.choices, coerce=int)
-    assignees = PeopleField(User.objects.none(), label="Assigned to", required=False)
+    assignees = PeopleField(User.objects.none(), label=gettext_lazy("Assigned to"), required=False)
     notes = forms.CharField(max_length=20_000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
 
     def __init__(
@@ -78,7 +80,9 @@ class TaskForm(SentenceForm):
         field.queryset = User.objects.filter(
             Q(pk__in=principal.assignees().order_by().values("pk")) | Q(pk__in=assigned)
         ).order_by("first_name", "last_name", "email")
-        self.fields["due_time"].help_text = f"On the clock of {principal.company.time_zone}."
+        self.fields["due_time"].help_text = _("On the clock of {time_zone}.").format(
+            time_zone=principal.company.time_zone
+        )
 
     def changes(self) -> TaskChanges:
         """What the action is asked for: all of a new task, of a known one only what was changed here."""
@@ -125,7 +129,7 @@ def task_new(request: PageRequest) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, "The task is added.", back_url)
+            return done(request, _("The task is added."), back_url)
     context = {"form": form, "record": record, "record_url": back_url if record else "", "back_url": back_url}
     return render(request, "crm/task_form.html", context, status=422 if form.errors else 200)
 
@@ -150,7 +154,7 @@ def task_page(request: PageRequest, pk: UUID) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            return _saved(request, task, "Saved." if form.changed_data else "Nothing was changed.")
+            return _saved(request, task, _("Saved.") if form.changed_data else _("Nothing was changed."))
     row = rows_of(request.principal, [task], request.principal.company.local_now())[0]
     context = {
         "form": form,
@@ -177,8 +181,8 @@ def task_done(request: PageRequest, pk: UUID) -> HttpResponse:
     """Tick a task off. In a list htmx gets the line anew."""
     task = task_or_404(request, pk)
     actions.finish_task(task, actor_of(request))
-    undo = ToastAction("Undo", reverse("task_reopen", args=[pk]), keys="z")
-    return _ticked(request, task, Toast(task.title, lead="Done.", actions=(undo,)))
+    undo = ToastAction(_("Undo"), reverse("task_reopen", args=[pk]), keys="z")
+    return _ticked(request, task, Toast(task.title, lead=_("Done."), actions=(undo,)))
 
 
 @require_POST
@@ -187,7 +191,7 @@ def task_reopen(request: PageRequest, pk: UUID) -> HttpResponse:
     """Put a finished task back."""
     task = task_or_404(request, pk)
     actions.reopen_task(task, actor_of(request))
-    return _ticked(request, task, Toast(f"{task.title} is open again."))
+    return _ticked(request, task, Toast(_("{title} is open again.").format(title=task.title)))
 
 
 def _ticked(request: PageRequest, task: Task, toast: Toast) -> HttpResponse:
@@ -213,7 +217,7 @@ def task_delete(request: PageRequest, pk: UUID) -> HttpResponse:
         raise PermissionDenied
     if request.method == "POST":
         actions.delete_task(task, actor_of(request))
-        return done(request, f"{task.title} is deleted.", reverse("tasks"))
+        return done(request, _("{title} is deleted.").format(title=task.title), reverse("tasks"))
     template = "crm/task_delete.html#dialog" if request.htmx else "crm/task_delete.html"
     return render(request, template, {"task": task, "back_url": reverse("task", args=[pk])})
 

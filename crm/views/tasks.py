@@ -16,6 +16,8 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from crm import display
@@ -25,21 +27,22 @@ from crm.frame import NavItem
 from crm.models import Deal, Lead, Priority, Task, TaskQuerySet, User
 from crm.models.task import is_overdue
 from crm.periods import after, midnight, parsed_day
+from crm.texts import gettext_lazy
 from crm.views.leads import Chip, page_links
 from crm.views.page import PageRequest, for_htmx, link_with, member_page
 
 PAGE_ROWS: Final = 50
 DAY_ROWS: Final = 3
 # The name of a view in the URL, and what its tab says.
-VIEWS: Final = {"mine": "Mine", "all": "All", "done": "Done"}
+VIEWS: Final = {"mine": gettext_lazy("Mine"), "all": gettext_lazy("All"), "done": gettext_lazy("Done")}
 DUE: Final = {
-    "overdue": "Overdue",
-    "today": "Today",
-    "week": "Next seven days",
-    "later": "Later",
-    "none": "No date",
+    "overdue": gettext_lazy("Overdue"),
+    "today": gettext_lazy("Today"),
+    "week": gettext_lazy("Next seven days"),
+    "later": gettext_lazy("Later"),
+    "none": gettext_lazy("No date"),
 }
-_GROUPS: Final = {**DUE, "done": "Done"}
+_GROUPS: Final = {**DUE, "done": gettext_lazy("Done")}
 PRIORITIES: Final = {"high": Priority.HIGH, "normal": Priority.NORMAL, "low": Priority.LOW}
 NOBODY: Final = "nobody"
 WEEK: Final = dt.timedelta(days=7)
@@ -244,7 +247,7 @@ def _row(task: Task, seen: set[UUID], now: dt.datetime) -> TaskRow:
         task.is_late(now),
         shown,
         reverse(noun, args=[shown.pk]) if shown else "",
-        f"{sum(step.is_done for step in steps)} of {len(steps)}" if steps else "",
+        _("{sum} of {n}").format(sum=sum(step.is_done for step in steps), n=len(steps)) if steps else "",
         due_words(task, now),
     )
 
@@ -255,9 +258,9 @@ def due_words(task: Task, now: dt.datetime) -> str:
         return ""
     days = (now.date() - task.due_on).days
     if days > 0 and not task.is_done:
-        return f"{days} day{'' if days == 1 else 's'} late"
+        return ngettext("{n} day late", "{n} days late", days).format(n=days)
     clock = f", {task.due_time:%H:%M}" if task.due_time else ""
-    late = ", late" if task.is_late(now) else ""
+    late = _(", late") if task.is_late(now) else ""
     return f"{display.relative_day(task.due_on, now.date())}{clock}{late}"
 
 
@@ -265,7 +268,7 @@ def _groups(rows: list[TaskRow], filters: TaskFilters, now: dt.datetime) -> Iter
     """In the order of the list, which is that of the groups."""
     if filters.view == "done":
         if rows:
-            yield Group("done", "Done", tuple(rows))
+            yield Group("done", _("Done"), tuple(rows))
         return
     for key, found in groupby(rows, key=lambda row: _group_of(row, now)):
         yield Group(key, _GROUPS[key], tuple(found))
@@ -294,16 +297,16 @@ def _tabs(principal: Principal, filters: TaskFilters, counts: TaskCounts) -> lis
 
 
 def _chips(params: QueryDict, filters: TaskFilters) -> list[Chip]:
-    person = "Nobody" if filters.is_nobody else str(filters.person or "")
+    person = _("Nobody") if filters.is_nobody else str(filters.person or "")
     found = {
-        "due": ("Due", DUE.get(filters.due, "")),
-        "day": ("Due on", _in_words(filters.day)),
-        "priority": ("Priority is", filters.priority.capitalize()),
-        "person": ("Assigned to", person),
-        "search": ("Words", filters.search),
-        "done_by": ("Done by", str(filters.done_by or "")),
-        "done_from": ("Done since", _in_words(filters.done_from)),
-        "done_to": ("Done until", _in_words(filters.done_to)),
+        "due": (_("Due"), DUE.get(filters.due, "")),
+        "day": (_("Due on"), _in_words(filters.day)),
+        "priority": (_("Priority is"), _(filters.priority.capitalize()) if filters.priority else ""),
+        "person": (_("Assigned to"), person),
+        "search": (_("Words"), filters.search),
+        "done_by": (_("Done by"), str(filters.done_by or "")),
+        "done_from": (_("Done since"), _in_words(filters.done_from)),
+        "done_to": (_("Done until"), _in_words(filters.done_to)),
     }
     return [
         Chip(about, value, link_with(params, **{name: None}))
@@ -313,7 +316,7 @@ def _chips(params: QueryDict, filters: TaskFilters) -> list[Chip]:
 
 
 def _in_words(day: dt.date | None) -> str:
-    return f"{day:%-d %b %Y}" if day else ""
+    return display.full_date(day) if day else ""
 
 
 # ── Calendar ───────────────────────────────────────────────────────────────────────────────────────────

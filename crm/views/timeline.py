@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from crm import panels
 from crm.access import Principal
@@ -26,6 +27,7 @@ from crm.models import Activity, Deal, Lead, Organization
 from crm.models.activity import WRITTEN_BY_PEOPLE, ActivityKind
 from crm.panels import TimelineEntry
 from crm.templatetags.ui import OWN_SYMBOLS
+from crm.texts import gettext_lazy, inside_a_sentence, told_again
 from crm.views.page import LIST
 
 LINES: Final = 60
@@ -49,27 +51,30 @@ ICONS: Final[dict[str, str]] = {
     ActivityKind.FILE: "paper-clip",
 }
 SAID: Final[dict[str, str]] = {
-    ActivityKind.ARCHIVED: "took it out of the lists",
-    ActivityKind.RESTORED: "put it back into the lists",
+    ActivityKind.ARCHIVED: gettext_lazy("took it out of the lists"),
+    ActivityKind.RESTORED: gettext_lazy("put it back into the lists"),
 }
 OF_A_MERGE: Final[dict[str, str]] = {
-    ActivityKind.MERGED: "merged <b>{}</b> into this lead",
-    ActivityKind.UNMERGED: "undid the merge with <b>{}</b>",
+    ActivityKind.MERGED: gettext_lazy("merged <b>{who}</b> into this lead"),
+    ActivityKind.UNMERGED: gettext_lazy("undid the merge with <b>{who}</b>"),
 }
 WRITTEN: Final[dict[str, str]] = {
-    ActivityKind.NOTE: "wrote a note",
-    ActivityKind.CALL: "logged a call",
-    ActivityKind.MEETING: "logged a meeting",
-    ActivityKind.EMAIL: "logged an e-mail",
+    ActivityKind.NOTE: gettext_lazy("wrote a note"),
+    ActivityKind.CALL: gettext_lazy("logged a call"),
+    ActivityKind.MEETING: gettext_lazy("logged a meeting"),
+    ActivityKind.EMAIL: gettext_lazy("logged an e-mail"),
 }
 
 
 KINDS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "notes": ("Notes", (ActivityKind.NOTE,)),
-    "calls": ("Calls", (ActivityKind.CALL,)),
-    "meetings": ("Meetings", (ActivityKind.MEETING,)),
-    "emails": ("E-mails", (ActivityKind.EMAIL,)),
-    "changes": ("Changes", tuple(kind for kind in ActivityKind.values if kind not in WRITTEN_BY_PEOPLE)),
+    "notes": (gettext_lazy("Notes"), (ActivityKind.NOTE,)),
+    "calls": (gettext_lazy("Calls"), (ActivityKind.CALL,)),
+    "meetings": (gettext_lazy("Meetings"), (ActivityKind.MEETING,)),
+    "emails": (gettext_lazy("E-mails"), (ActivityKind.EMAIL,)),
+    "changes": (
+        gettext_lazy("Changes"),
+        tuple(kind for kind in ActivityKind.values if kind not in WRITTEN_BY_PEOPLE),
+    ),
     "conversions": ("LinkedIn", ()),
 }
 Subject = Lead | Deal | Organization
@@ -207,7 +212,7 @@ def _merged(
 
 def _filters(asked: Asked) -> tuple[Filter, ...]:
     kinds = [Filter(label, _url(asked, kind=kind), kind == asked.kind) for kind, (label, _) in KINDS.items()]
-    return (Filter("All", _url(asked), not asked.kind), *kinds)
+    return (Filter(_("All"), _url(asked), not asked.kind), *kinds)
 
 
 def _url(asked: Asked, **params: str) -> str:
@@ -217,7 +222,9 @@ def _url(asked: Asked, **params: str) -> str:
 def _line_added(entry: TimelineEntry) -> Line:
     text: SafeString | str = entry.text
     if entry.url:
-        text = format_html('{} <a href="{}">{}</a>', entry.text, entry.url, entry.link_text or "Open")
+        text = format_html(
+            '{} <a href="{}">{}</a>', entry.text, entry.url, entry.link_text or pgettext("a link", "Open")
+        )
     return Line(entry.at, small_icon(entry.icon), text, state=entry.tone)
 
 
@@ -233,7 +240,7 @@ def _line_of(activity: Activity, subject: Subject, reader: Principal) -> Line:
         activity.at,
         _icon_of(activity),
         _of_a_firm(activity) if isinstance(subject, Organization) else _sentence(activity, subject),
-        actor=str(activity.actor or activity.actor_label or PRODUCT),
+        actor=str(activity.actor or told_again(activity.actor_label) or PRODUCT),
         note=marked(activity.text, named) if is_written else _reason(activity),
         pk=activity.pk,
         edit_url=reverse("note", args=[activity.pk]) if is_own(activity, reader.user) else "",
@@ -264,16 +271,23 @@ def _sentence(activity: Activity, subject: Subject) -> SafeString | str:
     """What was done, without who did it."""
     about = _about(activity, subject)
     if activity.kind in WRITTEN:
-        where = format_html(" on {}", about) if about else ""
-        return format_html("{}{}{}", WRITTEN[activity.kind], where, ", edited" if activity.edited_at else "")
+        return _writing(activity, about)
     if activity.kind == ActivityKind.CREATED:
         return _creation(activity, about)
     if activity.kind == ActivityKind.STATUS:
-        return format_html("moved the status from {} to <b>{}</b>", activity.old, activity.new)
+        return format_html(
+            _("moved the status from {old} to <b>{new}</b>"), old=activity.old, new=activity.new
+        )
     if activity.kind == ActivityKind.STAGE:
-        return format_html("moved {} from {} to <b>{}</b>", about or "it", activity.old, activity.new)
+        return format_html(
+            _("moved {what} from {old} to <b>{new}</b>"),
+            what=about or _("it"),
+            old=activity.old,
+            new=activity.new,
+        )
     if activity.kind == ActivityKind.CONSENT:
-        return format_html("changed consent from {} to <b>{}</b>", activity.old.lower(), activity.new.lower())
+        old, new = (inside_a_sentence(_(word)) for word in (activity.old, activity.new))
+        return format_html(_("changed consent from {old} to <b>{new}</b>"), old=old, new=new)
     if activity.kind in SAID:
         return SAID[activity.kind]
     if activity.kind == ActivityKind.TASK:
@@ -281,23 +295,38 @@ def _sentence(activity: Activity, subject: Subject) -> SafeString | str:
     if activity.kind == ActivityKind.FILE:
         return _file(activity, about)
     if activity.kind in OF_A_MERGE:
-        return format_html(OF_A_MERGE[activity.kind], activity.old)
+        return format_html(OF_A_MERGE[activity.kind], who=activity.old)
     return _difference(activity, about)
+
+
+def _writing(activity: Activity, about: SafeString | str) -> SafeString:
+    where = format_html(_(" on {record}"), record=about) if about else ""
+    edited = _(", edited") if activity.edited_at else ""
+    return format_html("{}{}{}", WRITTEN[activity.kind], where, edited)
 
 
 def _creation(activity: Activity, about: SafeString | str) -> SafeString | str:
     if about:
-        return format_html("created the deal {}", about)
+        return format_html(_("created the deal {deal}"), deal=about)
     if activity.deal_id:
-        return "created the deal"
-    return format_html("added the lead, source <b>{}</b>", activity.new) if activity.new else "added the lead"
+        return _("created the deal")
+    if activity.new:
+        return format_html(_("added the lead, source <b>{source}</b>"), source=activity.new)
+    return _("added the lead")
 
 
 def _task(activity: Activity, about: SafeString | str) -> SafeString:
-    where = format_html(" of {}", about) if about else ""
+    where = format_html(_(" of {record}"), record=about) if about else ""
     if activity.field == "changed":
-        return format_html("changed the {} of the task <b>{}</b>{}", activity.old, activity.new, where)
-    return format_html("{} the task <b>{}</b>{}", activity.field, activity.new, where)
+        return format_html(
+            _("changed the {what} of the task <b>{task}</b>{where}"),
+            what=_(activity.old),
+            task=activity.new,
+            where=where,
+        )
+    return format_html(
+        _("{did} the task <b>{task}</b>{where}"), did=_(activity.field), task=activity.new, where=where
+    )
 
 
 def _file(activity: Activity, about: SafeString | str) -> SafeString | str:
@@ -310,15 +339,16 @@ def _file(activity: Activity, about: SafeString | str) -> SafeString | str:
 
 
 def _difference(activity: Activity, about: SafeString | str) -> SafeString:
-    where = format_html(" of {}", about) if about else ""
+    where, what = format_html(_(" of {record}"), record=about) if about else "", told_again(activity.field)
     if activity.field == "people":
-        return format_html("added <b>{}</b>", activity.new)
-    if not activity.new:
-        return format_html("removed the {}{}, it was {}", activity.field, where, activity.old)
-    if not activity.old:
-        return format_html("set the {}{} to <b>{}</b>", activity.field, where, activity.new)
+        return format_html(_("added <b>{who}</b>"), who=activity.new)
+    old, new = told_again(activity.old), told_again(activity.new)
+    if not new:
+        return format_html(_("removed the {field}{where}, it was {old}"), field=what, where=where, old=old)
+    if not old:
+        return format_html(_("set the {field}{where} to <b>{new}</b>"), field=what, where=where, new=new)
     return format_html(
-        "changed the {}{} from {} to <b>{}</b>", activity.field, where, activity.old, activity.new
+        _("changed the {field}{where} from {old} to <b>{new}</b>"), field=what, where=where, old=old, new=new
     )
 
 

@@ -16,6 +16,7 @@ from crm.analysis import (
     whole_funnel,
 )
 from crm.charts import Bar, Chart, Part
+from crm.display import number
 from crm.models import LeadQuerySet
 from crm.reports import in_words
 from crm.views.reports.asked import SALES, Asked
@@ -61,9 +62,9 @@ def funnel_sheet(principal: Principal, asked: Asked) -> Sheet:
         lines=tuple(_funnel_row(line, asked, money, source_of(line.source), total.leads) for line in lines),
         total=_funnel_row(total, asked, money, {}, None, _("All")),
         facts=(
-            Fact(f"{total.leads:,}", ngettext("lead", "leads", total.leads), _came_url(asked)),
-            Fact(f"{total.qualified:,}", _("qualified"), _came_url(asked, reached="qualified")),
-            Fact(f"{total.won:,}", _("won"), _came_url(asked, reached="won")),
+            Fact(number(total.leads), ngettext("lead", "leads", total.leads), _came_url(asked)),
+            Fact(number(total.qualified), _("qualified"), _came_url(asked, reached="qualified")),
+            Fact(number(total.won), _("won"), _came_url(asked, reached="won")),
             Fact(in_words(total.sums), _("revenue"), _revenue_url(asked)),
         ),
         drawings=_funnel_drawings(lines, total),
@@ -118,7 +119,7 @@ def _funnel_row(
 
 def _funnel_drawings(lines: Sequence[FunnelLine], total: FunnelLine) -> tuple[Drawing, ...]:
     steps = (
-        Bar(_("Leads"), (Part(total.leads, "rest", _("leads")),), f"{total.leads:,}"),
+        Bar(_("Leads"), (Part(total.leads, "rest", _("leads")),), number(total.leads)),
         Bar(
             _("Qualified"),
             (Part(total.qualified, "one", _("qualified")),),
@@ -157,7 +158,7 @@ def _funnel_drawings(lines: Sequence[FunnelLine], total: FunnelLine) -> tuple[Dr
 
 
 def _step(part: int, whole: int) -> str:
-    return _("%(part)s, %(share)s of the leads") % {"part": f"{part:,}", "share": share_words(part, whole)}
+    return _("%(part)s, %(share)s of the leads") % {"part": number(part), "share": share_words(part, whole)}
 
 
 def _no_leads(asked: Asked) -> Nothing:

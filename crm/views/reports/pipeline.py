@@ -19,6 +19,7 @@ from crm.analysis import (
     stage_lines,
 )
 from crm.charts import Bar, Chart, Part
+from crm.display import number
 from crm.reports import in_words, sum_up
 from crm.views.reports.asked import Asked
 from crm.views.reports.sheet import (
@@ -67,7 +68,7 @@ def pipeline_sheet(principal: Principal, asked: Asked) -> Sheet:
         total=_stage_total(lines, asked, money, currency),
         facts=(
             Fact(
-                f"{total.count:,}",
+                number(total.count),
                 ngettext("open deal", "open deals", total.count),
                 asked.deals_url(status="open"),
             ),

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from crm.charts import Bar
+from crm.display import number
 from crm.reports import Money, in_words
 
 MOST_LINES: Final = 60
@@ -133,7 +134,7 @@ def count_cell(count: int, url: str, *, whole: int | None = None, bar_of: int | 
     """A count that opens its rows; with its share of `whole` in small, and a bar as part of `bar_of`."""
     small = share_words(count, whole) if whole is not None else ""
     share = 100 * count / bar_of if bar_of else None
-    return Cell(f"{count:,}", (count,), url if count else "", small, share)
+    return Cell(number(count), (count,), url if count else "", small, share)
 
 
 def money_cell(sums: Sequence[Money], currencies: Sequence[str], url: str = "") -> Cell:
@@ -154,7 +155,7 @@ def share_cell(share: float | None) -> Cell:
 
 def days_words(days: float | None) -> str:
     """`12.5`, or a dash for nothing."""
-    return "–" if days is None else f"{days:,.1f}"
+    return "–" if days is None else number(days, 1)
 
 
 def share_words(part: int, whole: int) -> str:

@@ -13,6 +13,7 @@ from crm.analysis import (
     source_lines,
 )
 from crm.charts import Bar, Chart, Part
+from crm.display import number
 from crm.views.reports.asked import Asked
 from crm.views.reports.sheet import (
     MOST_BARS,
@@ -57,8 +58,8 @@ def sources_sheet(principal: Principal, asked: Asked) -> Sheet:
         lines=tuple(_source_row(line, asked, money, source_of(line.source)) for line in found.lines),
         total=_source_row(total, asked, money, {}, _("All")),
         facts=(
-            Fact(f"{total.won:,}", _("won"), asked.closed_url(status="won")),
-            Fact(f"{total.lost:,}", _("lost"), asked.closed_url(status="lost")),
+            Fact(number(total.won), _("won"), asked.closed_url(status="won")),
+            Fact(number(total.lost), _("lost"), asked.closed_url(status="lost")),
             Fact("–" if total.rate is None else share_text(total.rate), _("win rate")),
             Fact(days_words(total.cycle.median), _("days from created to won, median")),
         ),

@@ -16,8 +16,10 @@ from crm.analysis import (
     person_lines,
 )
 from crm.charts import Bar, Chart, Part
+from crm.display import number
 from crm.models.activity import WRITTEN_BY_PEOPLE
 from crm.reports import add_money, in_words
+from crm.texts import inside_a_sentence
 from crm.views.reports.asked import SALES, Asked
 from crm.views.reports.sheet import (
     MOST_BARS,
@@ -64,10 +66,10 @@ def team_sheet(principal: Principal, asked: Asked) -> Sheet:
         total=_person_row(total, asked, money, set(), _("All")),
         facts=(
             *(
-                Fact(f"{total.written.get(kind, 0):,}", words.lower())
+                Fact(number(total.written.get(kind, 0)), inside_a_sentence(str(words)))
                 for kind, words in zip(WRITTEN_BY_PEOPLE, _written_words(), strict=True)
             ),
-            Fact(f"{total.won:,}", _("deals won"), asked.closed_url(status="won")),
+            Fact(number(total.won), _("deals won"), asked.closed_url(status="won")),
         ),
         drawings=_person_drawings(lines),
         remark=_(
@@ -128,7 +130,7 @@ def _person_drawings(lines: Sequence[PersonLine]) -> tuple[Drawing, ...]:
                 *(Part(line.written.get(kind, 0), tone, each.lower()) for kind, tone, each in words),
                 Part(line.tasks, "two-of", _("tasks done")),
             ),
-            f"{_done(line):,}",
+            number(_done(line)),
         )
         for line in busy
         if line.user and _done(line)

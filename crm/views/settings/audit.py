@@ -9,6 +9,7 @@ from django import forms
 from django.db import transaction
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from crm import audit, audit_log
 from crm.access import Ability
@@ -16,6 +17,7 @@ from crm.audit import ACTIONS
 from crm.audit_log import NOT_A_USER, Filters, Line
 from crm.models import User
 from crm.spreadsheets import csv_lines
+from crm.texts import gettext_lazy
 from crm.views.page import PageRequest, actor_of, link_with
 from crm.views.settings.page import render_settings, settings_page
 
@@ -39,12 +41,16 @@ COLUMNS: Final = (
 class FilterForm(forms.Form):
     """What the log can be searched by."""
 
-    actor = forms.ChoiceField(label="Who", required=False)
-    action = forms.ChoiceField(label="What", required=False)
-    since = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
-    until = forms.CharField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    actor = forms.ChoiceField(label=gettext_lazy("Who"), required=False)
+    action = forms.ChoiceField(label=gettext_lazy("What"), required=False)
+    since = forms.CharField(
+        label=gettext_lazy("Since"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = forms.CharField(
+        label=gettext_lazy("Until"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
     subject = forms.CharField(
-        label="Id of a record",
+        label=gettext_lazy("Id of a record"),
         required=False,
         max_length=36,
         widget=forms.TextInput(attrs={"spellcheck": "false"}),
@@ -52,9 +58,9 @@ class FilterForm(forms.Form):
 
     def __init__(self, *args: Any, people: list[User], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        actors = [("", "Anybody"), (NOT_A_USER, "No user: keys and commands")]
+        actors = [("", _("Anybody")), (NOT_A_USER, _("No user: keys and commands"))]
         self.fields["actor"].choices = [*actors, *((str(user.pk), str(user)) for user in people)]  # type: ignore[attr-defined]
-        self.fields["action"].choices = [("", "Anything"), *ACTIONS.items()]  # type: ignore[attr-defined]
+        self.fields["action"].choices = [("", _("Anything")), *ACTIONS.items()]  # type: ignore[attr-defined]
 
 
 @settings_page(Ability.MANAGE)
@@ -115,11 +121,11 @@ def _chips(request: PageRequest, filters: Filters, people: list[User]) -> list[t
     """Each filter that is set: about, value, and the address of the same list without it."""
     who = next((str(user) for user in people if str(user.pk) == filters.actor), filters.actor)
     set_now = (
-        ("actor", "Done by", "no user" if filters.actor == NOT_A_USER else who),
-        ("action", "What is", ACTIONS.get(filters.action, "")),
-        ("since", "Since", filters.since),
-        ("until", "Until", filters.until),
-        ("subject", "Record is", filters.subject),
+        ("actor", _("Done by"), _("no user") if filters.actor == NOT_A_USER else who),
+        ("action", _("What is"), ACTIONS.get(filters.action, "")),
+        ("since", _("Since"), filters.since),
+        ("until", _("Until"), filters.until),
+        ("subject", _("Record is"), filters.subject),
     )
     return [
         (about, value, link_with(request.GET, **{name: None, "cursor": None}))

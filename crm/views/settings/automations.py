@@ -11,14 +11,16 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from crm.access import Ability
 from crm.actions import automations as actions
 from crm.actions import companies
-from crm.countries import COUNTRIES
+from crm.countries import countries_by_name, country_names
 from crm.forms import SentenceForm, StageField, members, show_refusal
 from crm.models import AssignmentRule, AutomationEntry, Lead, LeadType, Stage, StageTask, User
 from crm.models.automation import AutomationKind
+from crm.texts import gettext_lazy
 from crm.views.leads import page_links
 from crm.views.page import PageRequest, actor_of, done
 from crm.views.settings.page import render_settings, settings_page
@@ -35,19 +37,19 @@ class RuleForm(SentenceForm):
         max_length=80, required=False, widget=forms.TextInput(attrs={"list": "sources", "placeholder": "Any"})
     )
     lead_type = forms.ModelChoiceField(
-        LeadType.objects.none(), label="Type", required=False, empty_label="Any"
+        LeadType.objects.none(), label=gettext_lazy("Type"), required=False, empty_label=gettext_lazy("Any")
     )
     country_code = forms.ChoiceField(
-        label="Country",
+        label=gettext_lazy("Country"),
         required=False,
-        choices=[("", "Any"), *sorted(COUNTRIES.items(), key=lambda country: country[1])],
+        choices=lambda: [("", _("Any")), *countries_by_name()],
     )
     users = forms.ModelMultipleChoiceField(
         User.objects.none(),
-        label="Goes to",
+        label=gettext_lazy("Goes to"),
         widget=forms.CheckboxSelectMultiple,
-        help_text="Several take turns.",
-        error_messages={"required": "Choose who is to get these leads."},
+        help_text=gettext_lazy("Several take turns."),
+        error_messages={"required": gettext_lazy("Choose who is to get these leads.")},
     )
 
     def __init__(self, data: QueryDict | None = None) -> None:
@@ -61,10 +63,16 @@ class StageTaskForm(SentenceForm):
 
     stage = StageField()
     title = forms.CharField(
-        label="Task", max_length=160, widget=forms.TextInput(attrs={"placeholder": "Send the quote"})
+        label=gettext_lazy("Task"),
+        max_length=160,
+        widget=forms.TextInput(attrs={"placeholder": "Send the quote"}),
     )
     days = forms.IntegerField(
-        label="Due after days", min_value=0, max_value=365, initial=1, widget=forms.NumberInput()
+        label=gettext_lazy("Due after days"),
+        min_value=0,
+        max_value=365,
+        initial=1,
+        widget=forms.NumberInput(),
     )
 
     def __init__(self, data: QueryDict | None = None) -> None:
@@ -76,9 +84,13 @@ class StageTaskForm(SentenceForm):
 class FollowUpForm(SentenceForm):
     """How the follow-up works."""
 
-    days = forms.IntegerField(label="Untouched for days", min_value=1, max_value=365)
+    days = forms.IntegerField(label=gettext_lazy("Untouched for days"), min_value=1, max_value=365)
     how = forms.ChoiceField(
-        label="The owner gets", choices=[("task", "A task due that day"), ("notification", "A notification")]
+        label=gettext_lazy("The owner gets"),
+        choices=[
+            ("task", gettext_lazy("A task due that day")),
+            ("notification", gettext_lazy("A notification")),
+        ],
     )
 
 
@@ -94,7 +106,9 @@ def automation_fallback(request: PageRequest) -> HttpResponse:
     chosen = request.POST.get("owner", "")
     owner = next((user for user in members() if str(user.pk) == chosen), None)
     companies.update_company(request.principal.company, {"fallback_owner": owner}, actor_of(request))
-    return done(request, f"What no rule fits goes to {owner or 'nobody'}.", reverse(URL))
+    return done(
+        request, _("What no rule fits goes to {owner}.").format(owner=owner or "nobody"), reverse(URL)
+    )
 
 
 @settings_page(Ability.MANAGE, "POST")
@@ -115,7 +129,7 @@ def automation_rule_add(request: PageRequest) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, "The rule is added.", reverse(URL))
+            return done(request, _("The rule is added."), reverse(URL))
     return _page(request, rule_form=form)
 
 
@@ -126,7 +140,7 @@ def automation_rule(request: PageRequest, pk: UUID) -> HttpResponse:
     places = {"up": -1, "down": 1}.get(request.POST.get("do", ""))
     if places is not None:
         actions.move_rule(rule, places, actor_of(request))
-        return done(request, "The order is changed.", reverse(URL))
+        return done(request, _("The order is changed."), reverse(URL))
     return _switched(request, rule)
 
 
@@ -143,7 +157,7 @@ def automation_stage_add(request: PageRequest) -> HttpResponse:
         except ValidationError as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, "The task is added to the stage.", reverse(URL))
+            return done(request, _("The task is added to the stage."), reverse(URL))
     return _page(request, stage_form=form)
 
 
@@ -157,9 +171,9 @@ def _switched(request: PageRequest, rule: AssignmentRule | StageTask) -> HttpRes
     wanted = request.POST.get("do", "")
     if wanted == "remove":
         actions.remove(rule, actor_of(request))
-        return done(request, "The rule is removed.", reverse(URL))
+        return done(request, _("The rule is removed."), reverse(URL))
     actions.switch(rule, actor_of(request), is_on=wanted == "on")
-    return done(request, f"The rule is {'on' if rule.is_on else 'off'}.", reverse(URL))
+    return done(request, _("The rule is on.") if rule.is_on else _("The rule is off."), reverse(URL))
 
 
 @settings_page(Ability.MANAGE, "POST")
@@ -167,7 +181,9 @@ def automation_spam(request: PageRequest) -> HttpResponse:
     """Turn the spam clean-up on or off."""
     is_on = request.POST.get("wanted") == "on"
     actions.switch_spam(request.principal.company, actor_of(request), is_on=is_on)
-    return done(request, f"The spam clean-up is {'on' if is_on else 'off'}.", reverse(URL))
+    return done(
+        request, _("The spam clean-up is on.") if is_on else _("The spam clean-up is off."), reverse(URL)
+    )
 
 
 @settings_page(Ability.MANAGE, "POST")
@@ -184,7 +200,7 @@ def automation_follow_up(request: PageRequest) -> HttpResponse:
         days=form.cleaned_data["days"],
         makes_task=form.cleaned_data["how"] == "task",
     )
-    return done(request, f"The follow-up is {'on' if is_on else 'off'}.", reverse(URL))
+    return done(request, _("The follow-up is on.") if is_on else _("The follow-up is off."), reverse(URL))
 
 
 def _page(
@@ -206,7 +222,7 @@ def _page(
     context: dict[str, Any] = {
         "switches": switches,
         "rules": list(AssignmentRule.objects.select_related("lead_type").prefetch_related("people__user")),
-        "countries": COUNTRIES,
+        "countries": country_names(),
         "stage_tasks": list(StageTask.objects.select_related("stage__pipeline")),
         "rule_form": rule_form or RuleForm(),
         "stage_form": stage_form or StageTaskForm(),

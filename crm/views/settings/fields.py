@@ -11,13 +11,17 @@ from django.core.exceptions import ValidationError
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from crm.access import Ability
 from crm.actions import customfields as actions
 from crm.actions import vocabulary
+from crm.display import number
 from crm.errors import Conflict
 from crm.forms import SentenceForm, show_refusal
 from crm.models import CustomEntity, CustomField, CustomKind
+from crm.texts import gettext_lazy, inside_a_sentence
 from crm.views.page import PageRequest, actor_of, done, for_htmx, sentence_of, status_of
 from crm.views.settings.page import settings_page
 
@@ -29,13 +33,13 @@ class NewFieldForm(SentenceForm):
     """A new field."""
 
     name = forms.CharField(max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off"}))
-    kind = forms.ChoiceField(label="Holds", choices=CustomKind.choices)
+    kind = forms.ChoiceField(label=gettext_lazy("Holds"), choices=CustomKind.choices)
     options = forms.CharField(
-        label="Options, one a line",
+        label=gettext_lazy("Options, one a line"),
         required=False,
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="For lists alone.",
+        help_text=gettext_lazy("For lists alone."),
     )
 
     def changes(self, entity: str) -> actions.FieldChanges:
@@ -49,10 +53,10 @@ class FieldForm(SentenceForm):
 
     name = forms.CharField(max_length=40, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     options = forms.CharField(
-        label="Options, one a line",
+        label=gettext_lazy("Options, one a line"),
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 8}),
-        help_text="A record keeps a value whose option is gone until somebody changes it.",
+        help_text=gettext_lazy("A record keeps a value whose option is gone until somebody changes it."),
     )
 
     def __init__(self, field: CustomField, data: QueryDict | None = None) -> None:
@@ -82,7 +86,7 @@ def custom_fields(request: PageRequest) -> HttpResponse:
             show_refusal(form, refusal)
             status = status_of(refusal)
         else:
-            return done(request, f"{made} is added.", f"{_url(entity)}#word-{made.pk}")
+            return done(request, _("{made} is added.").format(made=made), f"{_url(entity)}#word-{made.pk}")
     return _page(request, entity, form=form, status=status)
 
 
@@ -115,7 +119,9 @@ def custom_field(request: PageRequest, pk: UUID) -> HttpResponse:
             show_refusal(form, refusal)
             status = status_of(refusal)
         else:
-            return done(request, f"{field} is saved.", f"{_url(field.entity)}#word-{field.pk}")
+            return done(
+                request, _("{field} is saved.").format(field=field), f"{_url(field.entity)}#word-{field.pk}"
+            )
     context = {"field": field, "form": form, "back_url": _url(field.entity)}
     return render(request, "crm/settings/field.html", context, status=status)
 
@@ -130,8 +136,14 @@ def custom_field_delete(request: PageRequest, pk: UUID) -> HttpResponse:
         count = actions.delete_field(field, actor_of(request))
     except (ValidationError, Conflict) as refusal:
         return done(request, sentence_of(refusal), _url(field.entity))
-    text = f"So are its values in {count:,} record{'' if count == 1 else 's'}." if count else ""
-    return done(request, text, _url(field.entity), lead=f"{field} is gone.")
+    text = (
+        ngettext("So are its values in {n} record.", "So are its values in {n} records.", count).format(
+            n=number(count)
+        )
+        if count
+        else ""
+    )
+    return done(request, text, _url(field.entity), lead=_("{field} is gone.").format(field=field))
 
 
 def _page(
@@ -146,7 +158,7 @@ def _page(
     fields: Sequence[CustomField] = list(_listed(entity))
     context: dict[str, Any] = {
         "entity": entity,
-        "noun": str(CustomEntity(entity).label).lower(),
+        "noun": inside_a_sentence(CustomEntity(entity).label),
         "tabs": [
             {"label": str(each.label), "url": _url(each), "current": each == entity} for each in CustomEntity
         ],

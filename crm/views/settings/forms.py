@@ -6,18 +6,20 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.translation import gettext as _
 
 from crm.actions.invitations import INVITED_ROLES
 from crm.actions.members import HandOver
 from crm.forms import SentenceForm
 from crm.models import Membership, User
+from crm.texts import gettext_lazy
 
 
 class InviteForm(SentenceForm):
     """Whom to invite, and as what."""
 
     email = forms.CharField(
-        label="E-mail",
+        label=gettext_lazy("E-mail"),
         max_length=254,
         widget=forms.EmailInput(attrs={"placeholder": "name@company.com", "autocomplete": "off"}),
     )
@@ -38,14 +40,17 @@ class AcceptForm(SentenceForm):
     password = forms.CharField(
         max_length=200,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text="At least 12 characters.",
+        help_text=gettext_lazy("At least 12 characters."),
     )
 
 
 class HandOverForm(forms.Form):
     """Who takes the records of somebody who leaves."""
 
-    to = forms.ChoiceField(label="Who takes over?", error_messages={"required": "Choose who takes over."})
+    to = forms.ChoiceField(
+        label=gettext_lazy("Who takes over?"),
+        error_messages={"required": gettext_lazy("Choose who takes over.")},
+    )
 
     def __init__(self, data: QueryDict | None = None, *, membership: Membership) -> None:
         super().__init__(data)
@@ -55,9 +60,11 @@ class HandOverForm(forms.Form):
         named = [(pk, str(user)) for pk, user in self._people.items()]
         choices: list[tuple[str, str]] = []
         if fallback and fallback.pk != membership.user_id:
-            choices.append((HandOver.FALLBACK.value, f"{fallback}, the fallback owner"))
+            choices.append(
+                (HandOver.FALLBACK.value, _("{fallback}, the fallback owner").format(fallback=fallback))
+            )
         field: Any = self.fields["to"]
-        field.choices = [*choices, *named, (HandOver.NOBODY.value, "Nobody")]
+        field.choices = [*choices, *named, (HandOver.NOBODY.value, _("Nobody"))]
 
     def heir(self) -> User | HandOver:
         chosen = self.cleaned_data["to"]

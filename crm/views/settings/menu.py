@@ -9,9 +9,10 @@ from django.urls import reverse
 
 from crm.access import Ability, Principal
 from crm.frame import NavItem
+from crm.texts import gettext_lazy
 
 SETTINGS: Final = "/settings/"
-YOU: Final = "You"
+YOU: Final = gettext_lazy("You")
 
 
 class Entry(NamedTuple):
@@ -26,39 +27,39 @@ class Entry(NamedTuple):
 # In the order of the page; a group none of whose pages may be opened is left away.
 MENU: Final[tuple[tuple[str, tuple[Entry, ...]], ...]] = (
     (
-        "Company",
+        gettext_lazy("Company"),
         (
-            Entry("General", "settings_company", "building-office", Ability.MANAGE),
-            Entry("Team", "settings_team", "users", Ability.MANAGE),
+            Entry(gettext_lazy("General"), "settings_company", "building-office", Ability.MANAGE),
+            Entry(gettext_lazy("Team"), "settings_team", "users", Ability.MANAGE),
         ),
     ),
     (
-        "Leads and deals",
+        gettext_lazy("Leads and deals"),
         (
-            Entry("Statuses", "settings_statuses", "flag", Ability.MANAGE),
-            Entry("Types", "settings_types", "inbox-arrow-down", Ability.MANAGE),
-            Entry("Tags", "settings_tags", "tag", Ability.MANAGE),
-            Entry("Pipelines", "settings_pipelines", "view-columns", Ability.MANAGE),
-            Entry("Custom fields", "settings_fields", "rectangle-stack", Ability.MANAGE),
-            Entry("Automations", "settings_automations", "bolt", Ability.MANAGE),
+            Entry(gettext_lazy("Statuses"), "settings_statuses", "flag", Ability.MANAGE),
+            Entry(gettext_lazy("Types"), "settings_types", "inbox-arrow-down", Ability.MANAGE),
+            Entry(gettext_lazy("Tags"), "settings_tags", "tag", Ability.MANAGE),
+            Entry(gettext_lazy("Pipelines"), "settings_pipelines", "view-columns", Ability.MANAGE),
+            Entry(gettext_lazy("Custom fields"), "settings_fields", "rectangle-stack", Ability.MANAGE),
+            Entry(gettext_lazy("Automations"), "settings_automations", "bolt", Ability.MANAGE),
         ),
     ),
     (
-        "Privacy",
+        gettext_lazy("Privacy"),
         (
-            Entry("Privacy", "settings_privacy", "lock-closed", Ability.MANAGE),
-            Entry("Audit log", "settings_audit", "clipboard-document-list", Ability.MANAGE),
+            Entry(gettext_lazy("Privacy"), "settings_privacy", "lock-closed", Ability.MANAGE),
+            Entry(gettext_lazy("Audit log"), "settings_audit", "clipboard-document-list", Ability.MANAGE),
         ),
     ),
     (
-        "Connect",
+        gettext_lazy("Connect"),
         (
-            Entry("Web forms", "settings_forms", "inbox-arrow-down", Ability.MANAGE),
-            Entry("API keys", "settings_keys", "key", Ability.MANAGE),
-            Entry("Webhooks", "settings_webhooks", "link", Ability.MANAGE),
+            Entry(gettext_lazy("Web forms"), "settings_forms", "inbox-arrow-down", Ability.MANAGE),
+            Entry(gettext_lazy("API keys"), "settings_keys", "key", Ability.MANAGE),
+            Entry(gettext_lazy("Webhooks"), "settings_webhooks", "link", Ability.MANAGE),
         ),
     ),
-    (YOU, (Entry("Your account", "settings_you", "user-circle", Ability.WORK),)),
+    (YOU, (Entry(gettext_lazy("Your account"), "settings_you", "user-circle", Ability.WORK),)),
 )
 
 

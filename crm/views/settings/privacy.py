@@ -9,12 +9,14 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from crm.access import Ability
 from crm.actions import companies, retention
 from crm.errors import Conflict
 from crm.forms import SentenceForm, show_refusal
 from crm.models import Company, ConsentPolicy, Erasure
+from crm.texts import gettext_lazy
 from crm.views.page import PageRequest, actor_of, done
 from crm.views.settings.page import render_settings, settings_page
 
@@ -25,28 +27,32 @@ class PrivacyForm(SentenceForm):
     """Consent, matching and the company's own addresses."""
 
     consent_policy = forms.ChoiceField(
-        label="When nobody knows whether a person agreed",
+        label=gettext_lazy("When nobody knows whether a person agreed"),
         choices=[
-            (ConsentPolicy.SEND, "Report them to LinkedIn"),
-            (ConsentPolicy.HOLD_EUROPE, "Wait for consent in the EEA, the UK and Switzerland"),
-            (ConsentPolicy.HOLD, "Wait for consent everywhere"),
+            (ConsentPolicy.SEND, gettext_lazy("Report them to LinkedIn")),
+            (ConsentPolicy.HOLD_EUROPE, gettext_lazy("Wait for consent in the EEA, the UK and Switzerland")),
+            (ConsentPolicy.HOLD, gettext_lazy("Wait for consent everywhere")),
         ],
-        help_text="Whoever said no is never reported. A country that is not known counts as European.",
+        help_text=gettext_lazy(
+            "Whoever said no is never reported. A country that is not known counts as European."
+        ),
     )
     enhanced_matching = forms.BooleanField(
-        label="Enhanced matching",
+        label=gettext_lazy("Enhanced matching"),
         required=False,
         help_text=(
-            "Also tell LinkedIn first and last name, title, firm and country, so that it recognises more people. "
-            "Off, nothing leaves but a click id, a form response and a hash of the e-mail address."
+            gettext_lazy(
+                "Also tell LinkedIn first and last name, title, firm and country, so that it recognises more people. "
+                "Off, nothing leaves but a click id, a form response and a hash of the e-mail address."
+            )
         ),
     )
     internal_domains = forms.CharField(
-        label="Your own e-mail domains",
+        label=gettext_lazy("Your own e-mail domains"),
         required=False,
         max_length=20_000,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "placeholder": "example.com"}),
-        help_text="One a line. Leads with such an address are never reported.",
+        help_text=gettext_lazy("One a line. Leads with such an address are never reported."),
     )
 
 
@@ -54,17 +60,17 @@ class RetentionForm(SentenceForm):
     """How long things are kept."""
 
     archived_lead_days = forms.IntegerField(
-        label="Erase archived leads after",
+        label=gettext_lazy("Erase archived leads after"),
         required=False,
         widget=forms.NumberInput(attrs={"min": 1, "max": retention.LONGEST_DAYS}),
-        help_text="Days. Empty keeps them.",
+        help_text=gettext_lazy("Days. Empty keeps them."),
     )
     conversion_days = forms.IntegerField(
-        label="Forget what LinkedIn was told after",
+        label=gettext_lazy("Forget what LinkedIn was told after"),
         widget=forms.NumberInput(
             attrs={"min": retention.SHORTEST_CONVERSION_DAYS, "max": retention.LONGEST_DAYS}
         ),
-        help_text="Days, 90 or more. The event stays as a count.",
+        help_text=gettext_lazy("Days, 90 or more. The event stays as a count."),
     )
 
 
@@ -85,7 +91,7 @@ def privacy(request: PageRequest) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, "Saved.", reverse("settings_privacy"))
+            return done(request, _("Saved."), reverse("settings_privacy"))
     return _page(request, form=form)
 
 
@@ -105,7 +111,7 @@ def privacy_retention(request: PageRequest) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            return done(request, "Saved.", reverse("settings_privacy"))
+            return done(request, _("Saved."), reverse("settings_privacy"))
     return _page(request, kept=form)
 
 

@@ -11,11 +11,14 @@ from uuid import UUID
 
 from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from crm import panels
 from crm.actions.companies import PIPELINES as TEMPLATES
 from crm.actions.vocabulary import Word
 from crm.display import COLOURS
+from crm.display import number as in_figures
 from crm.models import (
     Company,
     Deal,
@@ -29,6 +32,7 @@ from crm.models import (
     StatusCategory,
     Tag,
 )
+from crm.texts import gettext_lazy, inside_a_sentence
 
 MOST_SHOWN: Final = 200
 Options = tuple[tuple[str, str], ...]
@@ -64,36 +68,40 @@ class Kind:
 
     @property
     def plural(self) -> str:
-        return self.title.lower()
+        return inside_a_sentence(self.title)
 
 
 STATUSES: Final = Kind(
     "status",
     LeadStatus,
     "status",
-    "Statuses",
-    "Where a lead stands. Rename them freely: only the category decides what happens",
+    gettext_lazy("Statuses"),
+    gettext_lazy("Where a lead stands. Rename them freely: only the category decides what happens"),
     "lead",
     ("name", "colour", "category"),
-    Pick("category", "Category", tuple((each.value, str(each.label)) for each in StatusCategory)),
-    "A lead that enters it",
+    Pick("category", gettext_lazy("Category"), tuple((each.value, each.label) for each in StatusCategory)),
+    gettext_lazy("A lead that enters it"),
 )
 TYPES: Final = Kind(
     "type",
     LeadType,
     "type",
-    "Types",
-    "How a lead came in",
+    gettext_lazy("Types"),
+    gettext_lazy("How a lead came in"),
     "lead",
     ("name", "priority"),
-    Pick("priority", "Priority", (("1", "High"), ("2", "Normal"), ("3", "Low"))),
+    Pick(
+        "priority",
+        gettext_lazy("Priority"),
+        (("1", gettext_lazy("High")), ("2", gettext_lazy("Normal")), ("3", gettext_lazy("Low"))),
+    ),
 )
 TAGS: Final = Kind(
     "tag",
     Tag,
     "tag",
-    "Tags",
-    "Labels for leads, as many as you like. A tag never tells LinkedIn anything",
+    gettext_lazy("Tags"),
+    gettext_lazy("Labels for leads, as many as you like. A tag never tells LinkedIn anything"),
     "lead",
     ("name", "colour"),
     is_ordered=False,
@@ -102,8 +110,8 @@ PIPELINES: Final = Kind(
     "pipeline",
     Pipeline,
     "pipeline",
-    "Pipelines",
-    "The roads that deals travel",
+    gettext_lazy("Pipelines"),
+    gettext_lazy("The roads that deals travel"),
     "deal",
     ("name", "counts_as_sales"),
 )
@@ -111,12 +119,12 @@ STAGES: Final = Kind(
     "stage",
     Stage,
     "stage",
-    "Stages",
-    "Rename them freely: only the kind decides what happens",
+    gettext_lazy("Stages"),
+    gettext_lazy("Rename them freely: only the kind decides what happens"),
     "deal",
     ("name", "kind", "probability"),
-    Pick("kind", "Kind", tuple((each.value, str(each.label)) for each in StageKind)),
-    "A deal that enters it",
+    Pick("kind", gettext_lazy("Kind"), tuple((each.value, each.label) for each in StageKind)),
+    gettext_lazy("A deal that enters it"),
 )
 
 
@@ -258,7 +266,7 @@ def _status_rows(words: Sequence[LeadStatus], company: Company) -> Draw:
             picked_word=word.get_category_display(),
             effect=_effect(word.category, is_default=is_default, is_told=word.category in told),
             is_told=word.category in told,
-            stays="default" if is_default else "last open one" if is_last else "",
+            stays=_("default") if is_default else _("last open one") if is_last else "",
         )
 
     return draw
@@ -266,14 +274,14 @@ def _status_rows(words: Sequence[LeadStatus], company: Company) -> Draw:
 
 def _effect(category: str, *, is_default: bool, is_told: bool) -> str:
     if category == StatusCategory.OPEN:
-        return "is new; forms and captures start here" if is_default else "nothing else"
+        return _("is new; forms and captures start here") if is_default else _("nothing else")
     return {
-        "qualified": "is reported to LinkedIn, once in its life"
+        "qualified": _("is reported to LinkedIn, once in its life")
         if is_told
-        else "is qualified, once in its life",
-        "won": "is a customer; only a won deal is reported",
-        "lost": "leaves the open lists",
-        "spam": "leaves the open lists; is never reported",
+        else _("is qualified, once in its life"),
+        "won": _("is a customer; only a won deal is reported"),
+        "lost": _("leaves the open lists"),
+        "spam": _("leaves the open lists; is never reported"),
     }[category]
 
 
@@ -298,7 +306,7 @@ def _pipeline_rows(words: Sequence[Pipeline], company: Company) -> Draw:
         word,
         use,
         _deals_url(pipeline=word.key),
-        stays="last one" if len(words) == 1 else "",
+        stays=_("last one") if len(words) == 1 else "",
         stages=counted.get(word.pk, 0),
     )
 
@@ -324,7 +332,7 @@ def _stage_rows(words: Sequence[Stage], company: Company) -> Draw:
             picked_word=str(kind.label),
             effect=_stage_effect(word, is_first=word.pk == first, is_told=word.pk in told),
             is_told=word.pk in told,
-            stays=f"last {kind.label.lower()} one" if is_last else "",
+            stays=_("last {label} one").format(label=inside_a_sentence(kind.label)) if is_last else "",
         )
 
     return draw
@@ -332,9 +340,11 @@ def _stage_rows(words: Sequence[Stage], company: Company) -> Draw:
 
 def _stage_effect(stage: Stage, *, is_first: bool, is_told: bool) -> str:
     if stage.kind == StageKind.OPEN:
-        return "is new; a new deal is reported" if is_told else "is new" if is_first else "nothing else"
-    ended = "is won" if stage.kind == StageKind.WON else "is lost, for a reason"
-    return f"{ended}, and reported to LinkedIn" if is_told else ended
+        return (
+            _("is new; a new deal is reported") if is_told else _("is new") if is_first else _("nothing else")
+        )
+    ended = _("is won") if stage.kind == StageKind.WON else _("is lost, for a reason")
+    return _("{ended}, and reported to LinkedIn").format(ended=ended) if is_told else ended
 
 
 _ROWS: Final[Mapping[str, Callable[[Any, Company], Draw]]] = {
@@ -365,9 +375,9 @@ def ask_where_to(shelf: Shelf, word: Any, *, chosen: str = "", error: str = "") 
         return Question(
             word,
             "delete",
-            f"Delete {word}?",
-            f"No {kind.holds} has it.",
-            f"Delete {word}",
+            _("Delete {word}?").format(word=word),
+            _("No {holds} has it.").format(holds=_(kind.holds)),
+            _("Delete {word}").format(word=word),
             action,
             error=error,
         )
@@ -376,9 +386,13 @@ def ask_where_to(shelf: Shelf, word: Any, *, chosen: str = "", error: str = "") 
     return Question(
         word,
         "delete",
-        f"Delete {word}: where {'do its' if use.count > 1 else 'does its'} {those} go?",
+        ngettext(
+            "Delete {word}: where does its {those} go?", "Delete {word}: where do its {those} go?", use.count
+        ).format(word=word, those=those),
         _what_follows(shelf, word, use),
-        f"Move {use.count} and delete" if kind.slug not in ("type", "tag") else "Replace and delete",
+        _("Move {count} and delete").format(count=use.count)
+        if kind.slug not in ("type", "tag")
+        else _("Replace and delete"),
         action,
         targets,
         chosen=chosen or (targets[0][0] if targets else ""),
@@ -387,15 +401,20 @@ def ask_where_to(shelf: Shelf, word: Any, *, chosen: str = "", error: str = "") 
 
 
 def _what_follows(shelf: Shelf, word: Any, use: Use) -> str:
-    keeps = "Each keeps its history, and the timeline says who moved it."
-    hidden = (
-        f" {use.archived} of them {'is' if use.archived == 1 else 'are'} archived." if use.archived else ""
-    )
+    keeps = _("Each keeps its history, and the timeline says who moved it.")
+    hidden = ""
+    if use.archived:
+        words = ngettext("{n} of them is archived.", "{n} of them are archived.", use.archived)
+        hidden = f" {words.format(n=use.archived)}"
     if shelf.kind.slug in ("type", "tag"):
-        return f"The timeline of each says who changed it.{hidden}"
+        return _("The timeline of each says who changed it.{hidden}").format(hidden=hidden)
     if shelf.kind.slug == "status":
-        return f"{keeps}{hidden} LinkedIn is told only of those that become qualified for the first time."
-    return f"{keeps}{hidden} None is won or lost by it, so LinkedIn is told nothing."
+        return _(
+            "{keeps}{hidden} LinkedIn is told only of those that become qualified for the first time."
+        ).format(keeps=keeps, hidden=hidden)
+    return _("{keeps}{hidden} None is won or lost by it, so LinkedIn is told nothing.").format(
+        keeps=keeps, hidden=hidden
+    )
 
 
 def _targets(shelf: Shelf, word: Any, use: Use) -> Options:
@@ -411,11 +430,19 @@ def _targets(shelf: Shelf, word: Any, use: Use) -> Options:
     if shelf.kind.slug == "stage":
         return tuple((str(other.pk), other.name) for other in others if other.kind == word.kind)
     named = tuple((str(other.pk), other.name) for other in others)
-    return named if shelf.kind.slug == "pipeline" else (("", f"No {shelf.kind.noun}"), *named)
+    return (
+        named
+        if shelf.kind.slug == "pipeline"
+        else (("", _("No {noun}").format(noun=_(shelf.kind.noun))), *named)
+    )
 
 
 def _status_target(status: LeadStatus, told: int, use: Use) -> str:
-    return f"{status}: {told} of {use.count} would be reported" if told else status.name
+    return (
+        _("{status}: {told} of {count} would be reported").format(status=status, told=told, count=use.count)
+        if told
+        else status.name
+    )
 
 
 def ask_category(shelf: Shelf, status: LeadStatus, category: str) -> Question | None:
@@ -423,13 +450,17 @@ def ask_category(shelf: Shelf, status: LeadStatus, category: str) -> Question | 
     use = use_of(shelf, status)
     if not use.count or category == status.category or category not in StatusCategory.values:
         return None
-    label = StatusCategory(category).label.lower()
+    label = inside_a_sentence(StatusCategory(category).label)
     return Question(
         status,
         "category",
-        f"Make {status} {label}? {count_of(use.count, 'lead')} {'is' if use.count == 1 else 'are'} in it",
-        f"{_CATEGORY_FOLLOWS[category]} What LinkedIn accepted before stays as it is.",
-        f"Make it {label}",
+        ngettext(
+            "Make {status} {label}? {those} is in it", "Make {status} {label}? {those} are in it", use.count
+        ).format(status=status, label=label, those=count_of(use.count, "lead")),
+        _("{category_follows} What LinkedIn accepted before stays as it is.").format(
+            category_follows=_CATEGORY_FOLLOWS[category]
+        ),
+        _("Make it {label}").format(label=label),
         reverse("settings_status_change", args=[status.pk]),
         field="category",
         value=category,
@@ -437,17 +468,23 @@ def ask_category(shelf: Shelf, status: LeadStatus, category: str) -> Question | 
 
 
 _CATEGORY_FOLLOWS: Final = {
-    "open": "They come back to the open lists.",
-    "qualified": "LinkedIn is told nothing about them: a lead is reported when it enters a qualified status.",
-    "won": "They leave the open lists. LinkedIn is told nothing: only a won deal is reported.",
-    "lost": "They leave the open lists.",
-    "spam": "They leave the open lists, and nothing that waits about them is sent.",
+    "open": gettext_lazy("They come back to the open lists."),
+    "qualified": gettext_lazy(
+        "LinkedIn is told nothing about them: a lead is reported when it enters a qualified status."
+    ),
+    "won": gettext_lazy("They leave the open lists. LinkedIn is told nothing: only a won deal is reported."),
+    "lost": gettext_lazy("They leave the open lists."),
+    "spam": gettext_lazy("They leave the open lists, and nothing that waits about them is sent."),
 }
 
 
 def count_of(number: int, noun: str) -> str:
     """`1 lead`, `8 leads`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    words = {
+        "lead": ngettext("{n} lead", "{n} leads", number),
+        "deal": ngettext("{n} deal", "{n} deals", number),
+    }
+    return words[noun].format(n=in_figures(number))
 
 
 def template_options() -> Options:

@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
@@ -31,6 +32,7 @@ from crm.addresses import client_address
 from crm.errors import Conflict
 from crm.forms import show_refusal
 from crm.models import Invitation, Lead, Membership, Role, User
+from crm.texts import gettext_lazy
 from crm.views.page import PageRequest, actor_of, done, refused, status_of
 from crm.views.settings.forms import AcceptForm, HandOverForm, InviteForm
 from crm.views.settings.page import render_settings, settings_page
@@ -41,8 +43,8 @@ OFFERED_ROLES: Final = (Role.AGENT, Role.MANAGER, Role.ADMIN, Role.OWNER)
 
 # What a second step is called, with its icon; the strongest first.
 _STEPS: Final = (
-    (Authenticator.Type.WEBAUTHN, "Passkey", "solid-finger-print"),
-    (Authenticator.Type.TOTP, "App code", "solid-device-phone-mobile"),
+    (Authenticator.Type.WEBAUTHN, gettext_lazy("Passkey"), "solid-finger-print"),
+    (Authenticator.Type.TOTP, gettext_lazy("App code"), "solid-device-phone-mobile"),
 )
 
 
@@ -107,7 +109,7 @@ def invitation_role(request: PageRequest, pk: UUID) -> HttpResponse:
     return _did(
         request,
         lambda actor: invitations.change_role(invitation, request.POST.get("role", ""), actor),
-        f"{invitation} will join with the new role.",
+        _("{invitation} will join with the new role.").format(invitation=invitation),
     )
 
 
@@ -118,7 +120,7 @@ def invitation_revoke(request: PageRequest, pk: UUID) -> HttpResponse:
     return _did(
         request,
         lambda actor: invitations.revoke(invitation, actor),
-        f"The invitation of {invitation} is withdrawn.",
+        _("The invitation of {invitation} is withdrawn.").format(invitation=invitation),
     )
 
 
@@ -129,7 +131,7 @@ def member_role(request: PageRequest, pk: UUID) -> HttpResponse:
     return _did(
         request,
         lambda actor: members.change_role(membership, request.POST.get("role", ""), actor),
-        f"{membership.user} has another role now.",
+        _("{user} has another role now.").format(user=membership.user),
     )
 
 
@@ -144,8 +146,12 @@ def member_deactivate(request: PageRequest, pk: UUID) -> HttpResponse:
         except (ValidationError, Conflict) as refusal:
             show_refusal(form, refusal)
         else:
-            left = f"{gone.leads} leads and {gone.deals} deals were handed over."
-            return done(request, left, reverse(TEAM), lead=f"{membership.user} has left the team.")
+            left = _("{leads} leads and {deals} deals were handed over.").format(
+                leads=gone.leads, deals=gone.deals
+            )
+            return done(
+                request, left, reverse(TEAM), lead=_("{user} has left the team.").format(user=membership.user)
+            )
     departure = members.what_they_leave(membership)
     context = {"departure": departure, "membership": membership, "form": form}
     return render_settings(
@@ -160,7 +166,7 @@ def member_reactivate(request: PageRequest, pk: UUID) -> HttpResponse:
     return _did(
         request,
         lambda actor: members.reactivate_member(membership, actor),
-        f"{membership.user} is back in the team, with the role they had.",
+        _("{user} is back in the team, with the role they had.").format(user=membership.user),
     )
 
 
@@ -169,9 +175,9 @@ def ask_everyone(request: PageRequest) -> HttpResponse:
     """Ask every member for a second step, or stop asking."""
     wanted = request.POST.get("required") == "yes"
     text = (
-        "Whoever has no second step sets one up before anything else."
+        _("Whoever has no second step sets one up before anything else.")
         if wanted
-        else "A second step is up to each person again."
+        else _("A second step is up to each person again.")
     )
     return _did(
         request,
@@ -256,7 +262,9 @@ def _sent(request: PageRequest, made: invitations.NewInvitation) -> HttpResponse
     """Mail the link; where that does not work, show it, this once."""
     link = f"{settings.PUBLIC_URL}{reverse('invitation', args=[made.token])}"
     if mails.send_invitation(made.row, link):
-        return done(request, f"An invitation is on its way to {made.row.email}.", reverse(TEAM))
+        return done(
+            request, _("An invitation is on its way to {email}.").format(email=made.row.email), reverse(TEAM)
+        )
     return _team(request, InviteForm(), link=link, invited=made.row)
 
 

@@ -12,6 +12,8 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from crm.access import Ability
 from crm.actions import retiring, vocabulary
@@ -63,16 +65,16 @@ class NewWordForm(SentenceForm):
             self.fields["colour"] = forms.ChoiceField(choices=list(colour_options()))
         if kind.slug == "stage":
             self.fields["probability"] = forms.IntegerField(
-                label="Probability in %",
+                label=_("Probability in %"),
                 min_value=0,
                 max_value=100,
                 initial=50,
                 widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
-                error_messages={"min_value": "Give 0 to 100.", "max_value": "Give 0 to 100."},
+                error_messages={"min_value": _("Give 0 to 100."), "max_value": _("Give 0 to 100.")},
             )
         if kind.slug == "pipeline":
             self.fields["template"] = forms.ChoiceField(
-                label="Starts with the stages of", choices=list(template_options())
+                label=_("Starts with the stages of"), choices=list(template_options())
             )
 
     def changes(self) -> dict[str, Any]:
@@ -120,7 +122,7 @@ def word_change(request: PageRequest, kind: Kind, pk: UUID) -> HttpResponse:
     except (ValidationError, Conflict) as refusal:
         return _refused_change(request, shelf, pk, refusal)
     if request.POST.keys() & {"name", "probability"} or request.POST.get("sure"):
-        return done(request, f"{word} is saved.", f"{shelf.url}#word-{pk}")
+        return done(request, _("{word} is saved.").format(word=word), f"{shelf.url}#word-{pk}")
     return HttpResponseRedirect(f"{shelf.url}#word-{pk}")
 
 
@@ -138,7 +140,7 @@ def word_delete(request: PageRequest, kind: Kind, pk: UUID) -> HttpResponse:
     except (ValidationError, Conflict) as refusal:
         question = ask_where_to(shelf, word, chosen=chosen, error=sentence_of(refusal))
         return _page(request, shelf, question=question, status=status_of(refusal))
-    return done(request, _what_moved(kind, moved, to), shelf.url, lead=f"{word} is gone.")
+    return done(request, _what_moved(kind, moved, to), shelf.url, lead=_("{word} is gone.").format(word=word))
 
 
 # ── What the pages show ────────────────────────────────────────────────────────────────────────────────
@@ -156,8 +158,13 @@ def _page_or_new(request: PageRequest, shelf: Shelf) -> HttpResponse:
         show_refusal(form, refusal)
         return _page(request, shelf, form=form, status=status_of(refusal))
     if isinstance(made, Pipeline):
-        return done(request, "Here are its stages.", Shelf(STAGES, made).url, lead=f"{made} is added.")
-    return done(request, f"{made} is added.", f"{shelf.url}#word-{made.pk}")
+        return done(
+            request,
+            _("Here are its stages."),
+            Shelf(STAGES, made).url,
+            lead=_("{made} is added.").format(made=made),
+        )
+    return done(request, _("{made} is added.").format(made=made), f"{shelf.url}#word-{made.pk}")
 
 
 def _add(request: PageRequest, shelf: Shelf, changes: dict[str, Any]) -> vocabulary.Word:
@@ -185,7 +192,7 @@ def _page(
         "kind": kind,
         "rows": rows,
         "total": total,
-        "total_words": kind.noun if total == 1 else kind.plural,
+        "total_words": _(kind.noun) if total == 1 else kind.plural,
         "used": sum(row.use.listed for row in rows),
         "columns": 4 + bool(kind.pick or kind is PIPELINES) + bool(kind.enters) + (kind is STAGES),
         "form": form or NewWordForm(kind),
@@ -251,7 +258,7 @@ def _changes(kind: Kind, posted: QueryDict) -> dict[str, Any]:
 
 def _whole(field: str, text: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 3):
-        raise ValidationError({field: "Give a whole number from 0 to 100."})
+        raise ValidationError({field: _("Give a whole number from 0 to 100.")})
     return int(text)
 
 
@@ -261,7 +268,7 @@ def _chosen(shelf: Shelf, pk: str) -> Any:
         return None
     found = shelf.words.filter(pk=pk).first() if _is_id(pk) else None
     if found is None:
-        raise ValidationError({"to": "This one is gone, too. Choose another."})
+        raise ValidationError({"to": _("This one is gone, too. Choose another.")})
     return found
 
 
@@ -270,5 +277,14 @@ def _what_moved(kind: Kind, moved: int, to: Any) -> str:
         return ""
     those = count_of(moved, kind.holds)
     if to is None:
-        return f"{those} {'has' if moved == 1 else 'have'} no {kind.noun} of that name any more."
-    return f"{those} moved to {to}." if kind.slug not in ("type", "tag") else f"{those} got {to} instead."
+        words = ngettext(
+            "{those} has no {noun} of that name any more.",
+            "{those} have no {noun} of that name any more.",
+            moved,
+        )
+        return words.format(those=those, noun=_(kind.noun))
+    return (
+        _("{those} moved to {to}.").format(those=those, to=to)
+        if kind.slug not in ("type", "tag")
+        else _("{those} got {to} instead.").format(those=those, to=to)
+    )

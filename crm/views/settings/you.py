@@ -9,11 +9,14 @@ from typing import Any, Final, cast
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from allauth.usersessions.models import UserSession
+from django import forms
 from django.conf import settings
 from django.contrib.auth import logout
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from crm import audit
@@ -21,10 +24,11 @@ from crm.access import Principal
 from crm.actions import calendar_feeds
 from crm.actor import Actor
 from crm.addresses import client_address
-from crm.models import CalendarFeed, Membership, User
+from crm.languages import language_of, speaking_to
+from crm.models import CalendarFeed, Company, Membership, User
 from crm.second_step import must_set_up
 from crm.sign_in_with import let_forms_leave, name_of, services
-from crm.views.page import PageRequest, actor_of, done, member_page
+from crm.views.page import PageRequest, actor_of, done, member_page, refused
 
 YOU: Final = "settings_you"
 
@@ -45,6 +49,12 @@ _SYSTEMS: Final = (
     ("Mac OS X", "Mac"),
     ("Linux", "Linux"),
 )
+
+
+class LanguageForm(forms.Form):
+    """What somebody reads and is mailed in."""
+
+    language = forms.ChoiceField(choices=settings.LANGUAGES, required=False)
 
 
 @dataclass(frozen=True)
@@ -104,6 +114,8 @@ def _page(request: HttpRequest, feed_link: str = "") -> HttpResponse:
         "sessions": _sessions(request),
         "services": _services(user),
         "must_set_up": must_set_up(request),
+        "languages": settings.LANGUAGES,
+        "company_language": dict(settings.LANGUAGES).get(language_of(None, company_of(request))),
         "feed_link": feed_link,
         **_told(request),
     }
@@ -114,6 +126,12 @@ def _page(request: HttpRequest, feed_link: str = "") -> HttpResponse:
 def to_your_account(request: HttpRequest, key: str = "") -> HttpResponse:
     """In place of pages of allauth's that have no place here."""
     return redirect(YOU)
+
+
+def company_of(request: HttpRequest) -> Company | None:
+    """The company whose pages this person reads; None for who is in none."""
+    principal: Principal | None = getattr(request, "principal", None)
+    return principal.company if principal else None
 
 
 def _told(request: HttpRequest) -> dict[str, Any]:
@@ -135,9 +153,24 @@ def set_digest(request: PageRequest) -> HttpResponse:
     wants = request.POST.get("wanted") == "yes"
     Membership.objects.filter(user=request.principal.user).update(wants_digest=wants)
     text = (
-        "You get a mail at eight on days that hold something." if wants else "No more mails in the morning."
+        _("You get a mail at eight on days that hold something.")
+        if wants
+        else _("No more mails in the morning.")
     )
     return done(request, text, reverse(YOU))
+
+
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponse:
+    """Choose what to read and be mailed in; nothing means as the company."""
+    form = LanguageForm(request.POST)
+    if not form.is_valid():
+        return refused(request, ValidationError(_("Choose one of the languages there are.")), reverse(YOU))
+    user = cast("User", request.user)
+    user.language = form.cleaned_data["language"]
+    user.save(update_fields=["language"])
+    with speaking_to(user, company_of(request)):
+        return done(request, _("From now on this is your language."), reverse(YOU))
 
 
 @require_POST
@@ -154,7 +187,7 @@ def feed_make(request: PageRequest) -> HttpResponse:
 def feed_end(request: PageRequest) -> HttpResponse:
     """The address of the calendar stops working."""
     calendar_feeds.end_feed(request.principal.company, cast("User", request.user), actor_of(request))
-    return done(request, "The address of your calendar does not work any more.", reverse(YOU))
+    return done(request, _("The address of your calendar does not work any more."), reverse(YOU))
 
 
 @require_POST
@@ -169,7 +202,7 @@ def session_end(request: HttpRequest, pk: int) -> HttpResponse:
         logout(request)
         return redirect("account_login")
     session.end()
-    return done(request, "That browser is signed out.", reverse(YOU))
+    return done(request, _("That browser is signed out."), reverse(YOU))
 
 
 @require_POST
@@ -181,7 +214,7 @@ def sessions_end(request: HttpRequest) -> HttpResponse:
     for session in others:
         _record_end(request)
         session.end()
-    return done(request, "Every other browser is signed out.", reverse(YOU))
+    return done(request, _("Every other browser is signed out."), reverse(YOU))
 
 
 def _record_end(request: HttpRequest) -> None:
@@ -213,9 +246,9 @@ def _services(user: User) -> list[SignInWith]:
 
 def browser_name(user_agent: str) -> str:
     """`Chrome on Windows`; as much of it as can be told."""
-    browser = next((name for word, name in _BROWSERS if word in user_agent), "A browser")
+    browser = next((name for word, name in _BROWSERS if word in user_agent), _("A browser"))
     system = next((name for word, name in _SYSTEMS if word in user_agent), "")
-    return f"{browser} on {system}" if system else browser
+    return _("{browser} on {system}").format(browser=browser, system=system) if system else browser
 
 
 def _sessions(request: HttpRequest) -> list[SignedIn]:
