@@ -1,4 +1,6 @@
 // Copy buttons: data-copy is the id of what is copied, its value or its text.
+import { say } from "./words.js";
+
 const SHOWN = 2000;
 
 document.addEventListener("click", async (event) => {
@@ -7,7 +9,7 @@ document.addEventListener("click", async (event) => {
   const source = document.getElementById(button.dataset.copy);
   const label = button.querySelector("[data-copy-label]") ?? button;
   const word = label.textContent;
-  label.textContent = (await copied(source.value ?? source.textContent)) ? "Copied" : "Not allowed here";
+  label.textContent = (await copied(source.value ?? source.textContent)) ? say("Copied") : say("Not allowed here");
   setTimeout(() => (label.textContent = word), SHOWN);
 });
 

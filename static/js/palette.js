@@ -1,5 +1,7 @@
 // The palette: ⌘K, Ctrl+K, `/` or a click on the search box. The server lists what was found and what can be done;
 // what the page itself offers comes first, and is pressed where it stands. So only what is permitted appears.
+import { say } from "./words.js";
+
 const palette = document.getElementById("palette");
 const input = palette?.querySelector("input");
 const found = palette?.querySelector(".results");
@@ -27,7 +29,7 @@ function ownGroup() {
   const group = document.createElement("div");
   const title = document.createElement("div");
   title.id = "palette-own";
-  title.textContent = `On ${textOf(document.querySelector("main h1"))}`;
+  title.textContent = say("On {page}", { page: textOf(document.querySelector("main h1")) });
   group.setAttribute("role", "group");
   group.setAttribute("aria-labelledby", title.id);
   group.append(title, ...verbs.map(option));
@@ -109,6 +111,6 @@ document.addEventListener("htmx:afterSwap", (event) => {
   list.hidden = !list.childElementCount;
   const lines = options();
   lines.forEach((line, place) => (line.id = `palette-option-${place}`));
-  count.textContent = input.value.trim() ? `${lines.length} found` : "";
+  count.textContent = input.value.trim() ? say("{n} found", { n: lines.length }) : "";
   choose(lines[0]);
 });

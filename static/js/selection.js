@@ -1,5 +1,7 @@
 // Rows of a list: j and k walk them, x selects, e edits; a click with shift selects all rows between. Boxes, the bar
 // and its buttons work without any of it.
+import { say } from "./words.js";
+
 const boxes = () => [...document.querySelectorAll(".list tbody .pick input")];
 const linkOf = (row) => row?.querySelector("th a, td a");
 const current = () => document.activeElement?.closest?.(".list tbody tr");
@@ -38,7 +40,7 @@ function show() {
   const matching = document.querySelector("[data-pick-matching]");
   if (matching && !picked) matching.checked = false;
   const words = document.querySelector("[data-picked]");
-  if (words) words.textContent = matching?.checked ? "All selected" : `${picked} selected`;
+  if (words) words.textContent = matching?.checked ? say("All selected") : say("{n} selected", { n: picked });
 }
 
 document.addEventListener("click", (event) => {

@@ -1,4 +1,6 @@
 // Toasts go away after their time (data-toast, in seconds; 0 stays), not while they are pointed at or focused.
+import { say } from "./words.js";
+
 const region = document.getElementById("toasts");
 const TICK = 250;
 
@@ -25,10 +27,10 @@ function showTrouble(text) {
 }
 
 const ANSWERS = {
-  403: "You may not do that. Nothing was changed.",
-  404: "This is gone, or was never yours. Load the page again.",
-  409: "Somebody changed this meanwhile. Load the page again.",
-  429: "Too much at once. Wait a moment, then try again.",
+  403: say("You may not do that. Nothing was changed."),
+  404: say("This is gone, or was never yours. Load the page again."),
+  409: say("Somebody changed this meanwhile. Load the page again."),
+  429: say("Too much at once. Wait a moment, then try again."),
 };
 
 document.addEventListener("click", (event) => {
@@ -39,11 +41,11 @@ document.addEventListener("click", (event) => {
 const isPoll = (event) => event.detail.elt?.hasAttribute("data-live");
 
 document.addEventListener("htmx:responseError", (event) => {
-  if (!isPoll(event)) showTrouble(ANSWERS[event.detail.xhr.status] ?? "The server had a fault. Nothing was changed; try again.");
+  if (!isPoll(event)) showTrouble(ANSWERS[event.detail.xhr.status] ?? say("The server had a fault. Nothing was changed; try again."));
 });
 
 document.addEventListener("htmx:sendError", (event) => {
-  if (!isPoll(event)) showTrouble("The server cannot be reached. Nothing was changed; try again.");
+  if (!isPoll(event)) showTrouble(say("The server cannot be reached. Nothing was changed; try again."));
 });
 
 if (region) {
