@@ -123,6 +123,7 @@ WITHOUT_ID = {
     "notifications",
     "notifications_read",
     "settings_digest",
+    "settings_language",
     "settings_automations",
     "settings_automation_fallback",
     "settings_automation_follow_up",
