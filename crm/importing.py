@@ -314,7 +314,7 @@ class Field:
 FIELDS: Final[dict[str, Field]] = {
     "first_name": Field("First name", ("firstname", "given name", "vorname", "prénom", "nombre"), 80),
     "last_name": Field(
-        "Last name", ("lastname", "surname", "family name", "nachname", "name de familia"), 80
+        "Last name", ("lastname", "surname", "family name", "nachname", "nom de famille", "apellidos"), 80
     ),
     "full_name": Field("Full name", ("name", "contact name", "person - name", "contact person", "lead"), 160),
     "email": Field(

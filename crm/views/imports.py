@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -69,7 +70,7 @@ def _list(request: PageRequest, *, error: str = "", status: int = 200) -> HttpRe
         "batches": found,
         "running": sum(batch.is_working for batch in found),
         "error": error,
-        "most_megabytes": 100,
+        "most_megabytes": settings.MAX_IMPORT_BYTES // 2**20,
         "presets": [_(preset.label) for preset in PRESETS.values() if preset.marks],
     }
     return render(request, "crm/imports.html", context, status=status)

@@ -125,10 +125,14 @@ def test_no_lookup_of_one_s_own_gets_into_a_query(api: Api, query: str) -> None:
 )
 def test_a_search_is_words_and_takes_no_time(api: Api, words: str) -> None:
     api.post("leads/", {"last_name": "a" * 80, "email": "a@customer.test"})
-    started = time.process_time()
-    answer = api.get(f"leads/?search={quote(words)}")
-    assert answer.status_code in (200, 400)
-    assert time.process_time() - started < 1
+
+    def seconds() -> float:
+        started = time.monotonic()
+        assert api.get(f"leads/?search={quote(words)}").status_code in (200, 400)
+        return time.monotonic() - started
+
+    # The quickest of three: the database's time counts, that of whatever else the machine does should not.
+    assert min(seconds() for _ in range(3)) < 1
 
 
 @pytest.mark.parametrize(

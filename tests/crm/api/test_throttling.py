@@ -70,4 +70,4 @@ def test_a_broker_that_does_not_answer_is_left_alone_for_a_while() -> None:
         buckets = Buckets(f"redis://127.0.0.1:{deaf.getsockname()[1]}/0")
         began = time.monotonic()
         assert [buckets.take("test", 1, 1) for _ in range(100)] == [0] * 100
-        assert time.monotonic() - began < 5  # a hundred time-outs would be more
+        assert time.monotonic() - began < 2.5  # a hundred time-outs are 5 s
