@@ -272,7 +272,7 @@ def script_words() -> SafeString:
 
 @lru_cache(maxsize=16)
 def _words_block(language: str) -> SafeString:
-    return json_script({text: gettext(text) for text in SCRIPT_WORDS}, "words")
+    return json_script({text: gettext(text) for text in SCRIPT_WORDS}, "script-words")
 
 
 # ── Forms, lists, code ─────────────────────────────────────────────────────────────────────────────────
