@@ -17,6 +17,7 @@ INSTALLED_APPS = [
     # crm listens to their signals as it starts.
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
     "allauth.usersessions",
 ]
 MIDDLEWARE = [
