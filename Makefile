@@ -50,7 +50,7 @@ check: env-dev
 # Gathers what is marked for translation into locale/, and compiles it. Needs GNU gettext (apt install gettext);
 # nothing else does: the compiled file is in the repository. Then translate what is empty or fuzzy, and run it again.
 messages: env-dev
-	$(VENV) manage.py makemessages --locale de --no-location --no-wrap --no-obsolete --extension html,txt,py \
+	$(VENV) manage.py makemessages --locale de --no-location --no-wrap --no-obsolete --extension html,jinja,txt,py \
 		--ignore .venv --ignore var --ignore tests --ignore static
 	$(VENV) manage.py compilemessages --locale de --ignore .venv
 

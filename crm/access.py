@@ -86,6 +86,8 @@ class Principal:
     role: str = ""
     key: ApiKey | None = None
     address: str = ""
+    companies: tuple[Company, ...] = ()
+    """Those that let a member in, the oldest membership first; of a session alone."""
 
     @classmethod
     def of_session(cls, request: HttpRequest) -> Principal | None:
@@ -98,12 +100,14 @@ class Principal:
             return None
         chosen = request.session.get(SESSION_COMPANY)
         is_reading = request.method in READING
-        membership = _chosen(memberships_of(request.user), chosen, is_reading=is_reading)
+        memberships = memberships_of(request.user)
+        membership = _chosen(memberships, chosen, is_reading=is_reading)
         if membership is None:
             return None
         if str(membership.company_id) != chosen:
             request.session[SESSION_COMPANY] = str(membership.company_id)
-        return cls(membership.company, request.user, membership.role)
+        companies = tuple(each.company for each in memberships)
+        return cls(membership.company, request.user, membership.role, companies=companies)
 
     def can(self, ability: Ability) -> bool:
         """API keys may do what an admin may; their scopes are checked at the door."""

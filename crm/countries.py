@@ -305,13 +305,18 @@ def country_names() -> dict[str, str]:
     return _names(get_language())
 
 
-def countries_by_name() -> list[tuple[str, str]]:
+def countries_by_name() -> tuple[tuple[str, str], ...]:
     """Codes and names in the order of the names, for a field to choose from; Österreich stands beside Oman."""
-    return sorted(country_names().items(), key=lambda country: _sorted_as(country[1]))
+    return _by_name(get_language())
 
 
 def _sorted_as(name: str) -> str:
     return name if is_english() else unicodedata.normalize("NFKD", name)
+
+
+@lru_cache(maxsize=16)
+def _by_name(language: str | None) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(_names(language).items(), key=lambda country: _sorted_as(country[1])))
 
 
 @lru_cache(maxsize=16)

@@ -101,6 +101,12 @@ TEMPLATES = [
             "builtins": ["django.templatetags.i18n", "django.templatetags.l10n"],
         },
     },
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "NAME": "rows",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {"environment": "crm.row_templates.environment"},
+    },
 ]
 
 # --- Database -----------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 from django import template
 from django.http import HttpRequest
 from django.http.request import split_domain_port
+from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -94,3 +95,10 @@ def takes_passkeys(request: HttpRequest) -> bool:
     except ValueError:
         return request.is_secure() or host == "localhost" or host.endswith(".localhost")
     return False
+
+
+@register.simple_tag(takes_context=True)
+def rows(context: template.Context, noun: str) -> SafeString:
+    """The rows of a list, from templates/rows: `{% rows "leads" %}`. They see all that the page around them sees."""
+    escaped = render_to_string(f"rows/{noun}.jinja", context.flatten(), using="rows")
+    return SafeString(escaped)  # nosemgrep: markup-that-nobody-wrote

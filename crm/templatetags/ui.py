@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -12,7 +12,7 @@ from django import template
 from django.forms import BoundField
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.html import format_html, json_script
+from django.utils.html import format_html, format_html_join, json_script
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext, gettext_noop
 from heroicons.templatetags.heroicons import heroicon_micro, heroicon_outline
@@ -284,6 +284,16 @@ def field(bound: BoundField, css: str = "") -> dict[str, Any]:
     kind = getattr(bound.field.widget, "input_type", "")
     is_box = kind == "checkbox" and not bound.use_fieldset
     return {"field": bound, "css": css, "is_box": is_box, "is_optional": not (bound.field.required or is_box)}
+
+
+@register.simple_tag
+def options(choices: Iterable[tuple[str, object]], current: str = "") -> SafeString:
+    """The options of a `<select>`: `{% options countries filters.country %}`. Made in one go: countries are many."""
+    each = '<option value="{}"{}>{}</option>'
+    chosen = SafeString(" selected")
+    return format_html_join(
+        "", each, ((key, chosen if key == current else "", words) for key, words in choices)
+    )
 
 
 @register.inclusion_tag("components/sort.html", takes_context=True)

@@ -446,7 +446,7 @@ def list_context(request: PageRequest) -> dict[str, Any]:
             stage for each in pipelines if filters.pipeline in (each, None) for stage in each.stages.all()
         ],
         "list_url": request.get_full_path(),
-        "assignees": list(principal.assignees()),
+        "assignees": [user for user in options.owners if principal.may_assign(user)],
         "may_hand_over": principal.may_assign(None),
         "may_delete": principal.can(Ability.DELETE),
     }

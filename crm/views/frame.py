@@ -14,8 +14,8 @@ from crm.access import Ability, Principal, is_operator, may_open_panel
 from crm.counting import count_of
 from crm.display import initials
 from crm.frame import Account, CompanyChoice, Frame, NavItem, Search
-from crm.models import Membership, Notification
-from crm.tenancy import company_scope, every_company
+from crm.models import Notification
+from crm.tenancy import company_scope
 from crm.views.organizations import may_add
 from crm.views.saved_views import pinned_views
 from crm.views.settings.menu import SETTINGS, first_url
@@ -128,15 +128,10 @@ def _settings(principal: Principal, path: str) -> NavItem | None:
 
 
 def _companies(principal: Principal) -> tuple[CompanyChoice, ...]:
-    with every_company():
-        memberships = list(
-            Membership.objects.filter(user=principal.user, is_active=True)
-            .select_related("company")
-            .order_by("company__name", "company_id")
-        )
+    by_name = sorted(principal.companies, key=lambda company: (company.name, company.pk))
     return tuple(
-        CompanyChoice(str(row.company_id), row.company.name, current=row.company_id == principal.company.pk)
-        for row in memberships
+        CompanyChoice(str(company.pk), company.name, current=company == principal.company)
+        for company in by_name
     )
 
 

@@ -215,7 +215,7 @@ def _row(request: PageRequest, lead: Lead, text: str) -> HttpResponse:
     shown = shown_columns(columns, query_of(url))
     row = rows_of(with_columns(request.principal.leads().filter(pk=lead.pk).for_list(), shown))[0]
     context: dict[str, Any] = {
-        "row": row,
+        "rows": [row],
         "shown": shown,
         "own": own_columns(columns, shown),
         "statuses": list(LeadStatus.objects.all()),
@@ -223,7 +223,7 @@ def _row(request: PageRequest, lead: Lead, text: str) -> HttpResponse:
         "list_url": url,
         "walk": into(query_of(url)),
     }
-    answer = render(request, "crm/leads.html#row", context)
+    answer = render(request, "rows/leads.jinja", context, using="rows")
     answer.write(render_toast(request, Toast(text), out_of_band=True))
     return answer
 

@@ -22,7 +22,7 @@ from crm import display, panels
 from crm.access import Ability, Principal
 from crm.analysis import added_by
 from crm.counting import LongPaginator, kept_if_many, pinned_if_few
-from crm.countries import COUNTRIES, country_names
+from crm.countries import COUNTRIES, countries_by_name, country_names
 from crm.customfilters import NO_FILTERS, CustomFilters, read_custom
 from crm.forms import members
 from crm.frame import NavItem
@@ -215,7 +215,7 @@ def leads(request: PageRequest) -> HttpResponse:
         "left_out": left_out(request.GET, columns, filters.custom),
         "sorts": [(words, link_with(request.GET, sort=key), key) for key, words in SORT_WORDS.items()],
         "sort_words": SORT_WORDS.get(filters.sort, _("Sort")),
-        "countries": country_names(),
+        "countries": countries_by_name(),
         "consents": Consent.choices,
         "touches": TOUCHES,
         "reaches": REACHED,
@@ -235,7 +235,7 @@ def leads(request: PageRequest) -> HttpResponse:
         "list_url": request.get_full_path(),
         "walk": into(request.GET),
         "params": request.GET,
-        "assignees": list(principal.assignees()),
+        "assignees": [user for user in options.owners if principal.may_assign(user)],
         "may_hand_over": principal.may_assign(None),
         "may_delete": principal.can(Ability.DELETE),
         **page_links(page, request.GET),

@@ -56,7 +56,9 @@ def python_files() -> Iterator[Path]:
 
 
 def templates() -> list[Path]:
-    return sorted(path for path in (REPOSITORY / "templates").rglob("*") if path.suffix in (".html", ".txt"))
+    return sorted(
+        path for path in (REPOSITORY / "templates").rglob("*") if path.suffix in (".html", ".jinja", ".txt")
+    )
 
 
 def source_calls(source: str) -> str:
