@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 from tests.benchmarks.load import WrongAnswer
 from tests.benchmarks.stage import DidNotStart, Stage
-from tests.benchmarks.table import Row, show
+from tests.benchmarks.table import Row, WrongCount, show
 
 if TYPE_CHECKING:
     from crm.models import Company, User
 
-PARTS = ("pages", "api", "delivery")
+PARTS = ("pages", "api", "delivery", "files")
 
 
 def main() -> int:
@@ -34,7 +34,7 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nStopped; everything that was started is gone.", file=sys.stderr)
         return 130
-    except (DidNotStart, WrongAnswer) as error:
+    except (DidNotStart, WrongAnswer, WrongCount) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"\n{where}\n\n{show(rows)}\n\n{_LEGEND}\nTook {stage.seconds:.0f} s.")
@@ -52,6 +52,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--leads", type=int, default=20_000, help="in the one company that is looked at")
     parser.add_argument("--deals", type=int, help="default: 30 for 100 leads")
     parser.add_argument("--activities", type=int, help="default: 5 a lead")
+    parser.add_argument(
+        "--neighbours", type=int, default=2, help="companies of a tenth of that size beside it"
+    )
+    parser.add_argument("--rows", type=int, default=5000, help="of the file that is imported")
     parser.add_argument("--events", type=int, default=6000, help="drained live in each round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.5, help="of load on each page in each round")
@@ -66,6 +70,7 @@ def _measure(stage: Stage, options: argparse.Namespace) -> tuple[list[Row], str]
     django.setup()
     # From here on, for these need the settings.
     from tests.benchmarks.delivery import delivery
+    from tests.benchmarks.files import files
     from tests.benchmarks.pages import pages
     from tests.benchmarks.rest import rest
 
@@ -88,6 +93,9 @@ def _measure(stage: Stage, options: argparse.Namespace) -> tuple[list[Row], str]
     if "delivery" in parts:
         _forget_nudges()
         rows += delivery(stage, events=options.events, rounds=options.rounds)
+    if "files" in parts:
+        stage.say("Files …")
+        rows += files(stage, company, user, rows=options.rows)
     return rows, where
 
 
@@ -106,6 +114,9 @@ def _prepare(stage: Stage, options: argparse.Namespace) -> tuple[Company, User]:
     activities = options.leads * 5 if options.activities is None else options.activities
     stage.say(f"{options.leads:,} leads, {deals:,} deals, {activities:,} activities …")
     company = demo.seed(demo.Plan(1, options.leads, deals, activities))[0]
+    if beside := options.neighbours:
+        share = (beside * number // 10 for number in (options.leads, deals, activities))
+        demo.seed(demo.Plan(beside, *share))
     with company_scope(company):
         owner = Membership.objects.select_related("user").get(role=Role.OWNER)
     os.environ["BENCHMARK_COMPANY"] = str(company.pk)

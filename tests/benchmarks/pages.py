@@ -9,7 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from crm.models import Company, Lead, User
+from crm.models import Company, Deal, Lead, User
 from crm.tenancy import company_scope
 from tests.benchmarks.load import Ask, Target, measure
 from tests.benchmarks.stage import Stage
@@ -52,14 +52,25 @@ def _paths(company: Company) -> Mapping[str, list[str]]:
     with company_scope(company):
         # Spread over the whole history, for what is read all day is not what was just written.
         leads = list(Lead.objects.order_by("?")[:LEADS_LOOKED_AT])
+        deals = list(Deal.objects.order_by("?")[:LEADS_LOOKED_AT])
     words = sorted({lead.last_name for lead in leads if lead.last_name})[:20]
     return {
         "Page: leads": ["/leads/"],
         "Page: leads, search": [
             f"/leads/?search={word}" for word in words if word.isascii() and word.isalpha()
         ],
+        "Page: leads, by name, page 40": ["/leads/?view=all&sort=name&page=40"],
         "Page: lead": [f"/leads/{lead.pk}/" for lead in leads],
         "Page: board": ["/deals/"],
+        "Page: deals": ["/deals/?view=list"],
+        "Page: deal": [f"/deals/{deal.pk}/" for deal in deals],
+        "Page: organizations": ["/organizations/"],
+        "Page: tasks": ["/tasks/"],
+        "Page: search everywhere": [
+            f"/search/?q={word}" for word in words if word.isascii() and word.isalpha()
+        ],
+        "Page: home": ["/"],
+        "Page: reports": ["/reports/"],
         "Page: events log": ["/linkedin/events/"],
     }
 

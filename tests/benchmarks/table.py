@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+class WrongCount(Exception):
+    """Not every row came in, went, or came out: its speed would say nothing."""
+
+
 @dataclass(frozen=True)
 class Row:
     """A figure of ours, and what stands beside it. Times in milliseconds, rates in a second."""
