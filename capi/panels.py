@@ -101,7 +101,7 @@ def _line(principal: Principal, explanation: Explanation, about: str, *, is_alon
 
 
 def _is_open_to_all(action: Cure) -> bool:
-    return action.text in ("Send now", "Set consent", "Add e-mail")
+    return action.text in (_("Send now"), _("Set consent"), _("Add e-mail"))
 
 
 def _complete(event: ConversionEvent) -> ConversionEvent:
@@ -112,10 +112,10 @@ def _badge_of_card(explanations: Sequence[Explanation]) -> Badge | None:
     """The state of the deal as a whole: what is held, else what was lost, else that LinkedIn knows."""
     states = [one.state for one in explanations]
     for state, tone, icon, word in (
-        ("held", "warn", "pause-circle", "held"),
+        ("held", "warn", "pause-circle", _("held")),
         ("lost", "bad", "x-circle", _("not sent")),
-        ("waiting", "info", "clock", "waiting"),
-        ("sent", "good", "check-circle", "accepted"),
+        ("waiting", "info", "clock", _("waiting")),
+        ("sent", "good", "check-circle", _("accepted")),
     ):
         if count := states.count(state):  # type: ignore[arg-type]
             return Badge(f"{count} {word}", tone, icon)

@@ -57,8 +57,9 @@ def readiness(lead: Lead, company: Company | None = None) -> Readiness:
 
 def _verdict(lead: Lead, company: Company, email: str) -> tuple[int, str, Tone, str]:
     """Level, word, tone, sentence: the first that fits, from what stops everything to what is merely missing."""
-    if word := _never(lead, company, email):
-        return 0, word, "", _NEVER[word]
+    if why := _never(lead, company, email):
+        word, sentence = _NEVER[why]
+        return 0, str(word), "", str(sentence)
     strong = bool(lead.li_fat_id or lead.lead_gen_response)
     if not email and not strong:
         return 1, _("No e-mail"), "bad", _("LinkedIn could not tell who this is. Add an e-mail.")
@@ -78,25 +79,35 @@ def _verdict(lead: Lead, company: Company, email: str) -> tuple[int, str, Tone, 
 
 
 _NEVER = {
-    "Archived": gettext_lazy("Archived leads are never reported."),
-    "Test lead": gettext_lazy("Test leads are never reported."),
-    "Spam": gettext_lazy("The lead's status counts as spam, so nothing is reported."),
-    "Consent denied": gettext_lazy("The person does not want to be reported to LinkedIn."),
-    "Internal": gettext_lazy("The e-mail belongs to one of the company's own domains."),
+    "archived": (gettext_lazy("Archived"), gettext_lazy("Archived leads are never reported.")),
+    "test": (gettext_lazy("Test lead"), gettext_lazy("Test leads are never reported.")),
+    "spam": (
+        gettext_lazy("Spam"),
+        gettext_lazy("The lead's status counts as spam, so nothing is reported."),
+    ),
+    "denied": (
+        gettext_lazy("Consent denied"),
+        gettext_lazy("The person does not want to be reported to LinkedIn."),
+    ),
+    "internal": (
+        gettext_lazy("Internal"),
+        gettext_lazy("The e-mail belongs to one of the company's own domains."),
+    ),
 }
 
 
 def _never(lead: Lead, company: Company, email: str) -> str:
+    """Which of `_NEVER` holds; "" for none."""
     domain = email.rpartition("@")[2].lower()
     if lead.is_archived:
-        return _("Archived")
+        return "archived"
     if lead.is_test:
-        return _("Test lead")
+        return "test"
     if lead.status.category == StatusCategory.SPAM:
-        return _("Spam")
+        return "spam"
     if lead.consent == Consent.DENIED:
-        return _("Consent denied")
-    return _("Internal") if domain and domain in company.internal_domains else ""
+        return "denied"
+    return "internal" if domain and domain in company.internal_domains else ""
 
 
 def _checks(lead: Lead, email: str) -> tuple[Check, ...]:

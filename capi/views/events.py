@@ -128,7 +128,7 @@ def event(request: PageRequest, pk: UUID) -> HttpResponse:
 
 
 def _is_resend(cure: story.Cure | None) -> bool:
-    return cure is not None and cure.text == "Resend"
+    return cure is not None and cure.text == _("Resend")
 
 
 # ── What can be done ───────────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils import timezone
+from django.utils import timezone, translation
 from pytest_django import DjangoAssertNumQueries
 
 from capi.readiness import readiness
@@ -34,6 +34,25 @@ def test_one_word(company: Company, fields: dict[str, Any], level: int, word: st
     company.internal_domains = ["acme.test"]
     ready = readiness(LeadFactory(company=company, **fields), company)
     assert (ready.level, ready.word, ready.tone) == (level, word, tone)
+
+
+@pytest.mark.parametrize(
+    ("fields", "word", "sentence"),
+    [
+        ({"consent": "denied"}, "Einwilligung verweigert", "Die Person möchte nicht"),
+        ({"is_test": True}, "Test-Lead", "Test-Leads werden nie gemeldet."),
+        ({"email": "bob@acme.test"}, "Intern", "Die E-Mail"),
+    ],
+)
+def test_who_is_never_reported_is_so_in_every_language(
+    company: Company, fields: dict[str, Any], word: str, sentence: str
+) -> None:
+    company.internal_domains = ["acme.test"]
+    lead = LeadFactory(company=company, **fields)
+    with translation.override("de"):
+        ready = readiness(lead, company)
+    assert (ready.level, ready.word) == (0, word)
+    assert ready.sentence.startswith(sentence)
 
 
 @pytest.mark.parametrize(
