@@ -8,9 +8,10 @@ Everything here runs in the company's scope.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from functools import partial
 from smtplib import SMTPException
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -22,6 +23,7 @@ from django.db.models import Count, Min, Q
 from django.db.models.functions import TruncDate
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -36,11 +38,14 @@ from capi.models import (
     Rule,
     Status,
 )
+from capi.told import told
 from crm.access import Ability, roles_with
 from crm.actions.notifications import notify
+from crm.display import number
 from crm.languages import speaking_to
 from crm.models import Company, Membership
 from crm.models.notification import NotificationKind
+from crm.texts import as_stored
 
 SILENT: Final = timedelta(hours=6)
 FUSES: Final = (1, 7, 14)
@@ -73,7 +78,13 @@ class Found:
 
     kind: AlarmKind
     key: str
-    text: str
+    say: Callable[[], str]
+    """What is wrong, in the language of the moment: of whoever is told, and English for what is kept."""
+
+    @property
+    def text(self) -> str:
+        with as_stored():
+            return self.say()
 
 
 def watch(company: Company, now: datetime) -> list[Alarm]:
@@ -97,7 +108,7 @@ def _wrong_now(now: datetime) -> Iterator[Found]:
         yield from _version(connection, now)
         yield from _silence(connection, now)
     for rule in Rule.objects.current().exclude(held_reason=""):
-        yield Found(AlarmKind.RULE, f"rule:{rule.pk}", f"{rule.name}: {rule.held_message}")
+        yield Found(AlarmKind.RULE, f"rule:{rule.pk}", partial(_rule_held, rule))
     yield from _fuses(connection, now)
 
 
@@ -106,28 +117,19 @@ def _connection(connection: Connection) -> Iterator[Found]:
     reason = connection.held_reason
     if reason and reason != holds.PAUSED_BY_PERSON:
         kind = AlarmKind.PERMISSION if reason in _PERMISSIONS else AlarmKind.TOKEN
-        yield Found(kind, f"connection:{reason}", connection.held_message)
+        yield Found(kind, f"connection:{reason}", partial(told, connection.held_message))
 
 
 def _version(connection: Connection, now: datetime) -> Iterator[Found]:
     version = settings.LINKEDIN_VERSION
     if held := holds.app_hold(connection.endpoint):
-        yield Found(AlarmKind.VERSION, f"version:{version}:refused", held.held_message)
+        yield Found(AlarmKind.VERSION, f"version:{version}:refused", partial(told, held.held_message))
         return
     left = versions.days_left(version, now.date())
     if connection.endpoint != Endpoint.LINKEDIN or left is None or left > versions.WARN_DAYS:
         return
-    text = ngettext(
-        "LinkedIn serves API version %(version)s for %(left)d more day. Then every event is held until whoever "
-        "runs LeadMachine sets LINKEDIN_VERSION to a newer one.",
-        "LinkedIn serves API version %(version)s for %(left)d more days. Then every event is held until whoever "
-        "runs LeadMachine sets LINKEDIN_VERSION to a newer one.",
-        max(left, 0),
-    )
     days = next(days for days in VERSION_DAYS if left <= days)
-    yield Found(
-        AlarmKind.VERSION, f"version:{version}:{days}", text % {"version": version, "left": max(left, 0)}
-    )
+    yield Found(AlarmKind.VERSION, f"version:{version}:{days}", partial(_version_ends, version, max(left, 0)))
 
 
 def _silence(connection: Connection, now: datetime) -> Iterator[Found]:
@@ -140,12 +142,7 @@ def _silence(connection: Connection, now: datetime) -> Iterator[Found]:
     if connection.failures or connection.throttles:
         untouched |= Q(created_at__lte=before)
     if count := due.filter(untouched).count():
-        text = ngettext(
-            "%(count)d event is due, and LinkedIn has accepted nothing for %(hours)d hours.",
-            "%(count)d events are due, and LinkedIn has accepted nothing for %(hours)d hours.",
-            count,
-        ) % {"count": count, "hours": SILENT.total_seconds() // 3600}
-        yield Found(AlarmKind.SILENCE, "silence", f"{text} {connection.wait_message}".strip())
+        yield Found(AlarmKind.SILENCE, "silence", partial(_silent, count, connection.wait_message))
 
 
 def _fuses(connection: Connection | None, now: datetime) -> Iterator[Found]:
@@ -163,14 +160,8 @@ def _fuses(connection: Connection | None, now: datetime) -> Iterator[Found]:
     for group in groups:
         left = group["first"] - now
         days = next(days for days in FUSES if left <= timedelta(days=days))
-        text = ngettext(
-            "%(count)d event waits and can be sent for less than %(days)d more days: LinkedIn takes nothing older "
-            "than 90 days.",
-            "%(count)d events wait, and the first can be sent for less than %(days)d more days: LinkedIn takes "
-            "nothing older than 90 days.",
-            group["count"],
-        ) % {"count": group["count"], "days": days}
-        yield Found(AlarmKind.FUSE, f"fuse:{days}:{group['held_by']}:{group['reason']}", text)
+        key = f"fuse:{days}:{group['held_by']}:{group['reason']}"
+        yield Found(AlarmKind.FUSE, key, partial(_burning, group["count"], days))
 
 
 def _accounts(company: Company) -> Iterator[Found]:
@@ -178,11 +169,7 @@ def _accounts(company: Company) -> Iterator[Found]:
     if found.adds_up:
         return
     logger.error("The conversion events of company %s do not add up: %s", company.pk, found)
-    text = _(
-        "The conversion events do not add up: %(created)d were recorded and %(rows)d are there. "
-        "Tell whoever runs LeadMachine."
-    ) % {"created": found.created, "rows": found.rows}
-    yield Found(AlarmKind.ACCOUNTS, "accounts", text)
+    yield Found(AlarmKind.ACCOUNTS, "accounts", partial(_missing, found.created, found.rows))
 
 
 def _volume(company: Company, now: datetime) -> Iterator[Found]:
@@ -205,14 +192,68 @@ def _volume(company: Company, now: datetime) -> Iterator[Found]:
     usual = sum(counts.values()) / (WEEKS * 7)
     same_days = [counts.get(yesterday - timedelta(weeks=week), 0) for week in range(1, WEEKS + 1)]
     if seen >= LEAST_MANY and counts and seen >= TIMES * usual:
-        text = _("Yesterday %(seen)d events were recorded. The four weeks before had %(usual).1f a day.")
-        yield Found(AlarmKind.VOLUME, f"volume:{yesterday}", text % {"seen": seen, "usual": usual})
+        yield Found(AlarmKind.VOLUME, f"volume:{yesterday}", partial(_many, seen, usual))
     if not seen and min(same_days) >= LEAST_USUAL:
-        text = _(
-            "Yesterday no event was recorded. The same day of the four weeks before had %(usual)d at least. "
-            "Look whether leads and deals still come in."
-        )
-        yield Found(AlarmKind.VOLUME, f"volume:{yesterday}", text % {"usual": min(same_days)})
+        yield Found(AlarmKind.VOLUME, f"volume:{yesterday}", partial(_none, min(same_days)))
+
+
+# ── In words ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _rule_held(rule: Rule) -> str:
+    return f"{rule.name}: {told(rule.held_message)}"
+
+
+def _version_ends(version: str, left: int) -> str:
+    text = ngettext(
+        "LinkedIn serves API version %(version)s for %(left)d more day. Then every event is held until whoever "
+        "runs LeadMachine sets LINKEDIN_VERSION to a newer one.",
+        "LinkedIn serves API version %(version)s for %(left)d more days. Then every event is held until whoever "
+        "runs LeadMachine sets LINKEDIN_VERSION to a newer one.",
+        left,
+    )
+    return text % {"version": version, "left": left}
+
+
+def _silent(count: int, wait_message: str) -> str:
+    text = ngettext(
+        "%(count)d event is due, and LinkedIn has accepted nothing for %(hours)d hours.",
+        "%(count)d events are due, and LinkedIn has accepted nothing for %(hours)d hours.",
+        count,
+    ) % {"count": count, "hours": SILENT.total_seconds() // 3600}
+    return f"{text} {told(wait_message)}".strip()
+
+
+def _burning(count: int, days: int) -> str:
+    text = ngettext(
+        "%(count)d event waits and can be sent for less than %(days)d more days: LinkedIn takes nothing older "
+        "than 90 days.",
+        "%(count)d events wait, and the first can be sent for less than %(days)d more days: LinkedIn takes "
+        "nothing older than 90 days.",
+        count,
+    )
+    return text % {"count": count, "days": days}
+
+
+def _missing(created: int, rows: int) -> str:
+    text = _(
+        "The conversion events do not add up: %(created)d were recorded and %(rows)d are there. "
+        "Tell whoever runs LeadMachine."
+    )
+    return text % {"created": created, "rows": rows}
+
+
+def _many(seen: int, usual: float) -> str:
+    text = _("Yesterday %(seen)d events were recorded. The four weeks before had %(usual)s a day.")
+    return text % {"seen": seen, "usual": number(usual, 1)}
+
+
+def _none(usual: int) -> str:
+    text = _(
+        "Yesterday no event was recorded. The same day of the four weeks before had %(usual)d at least. "
+        "Look whether leads and deals still come in."
+    )
+    return text % {"usual": usual}
 
 
 # ── Telling ────────────────────────────────────────────────────────────────────────────────────────────
@@ -230,7 +271,7 @@ def _sound(
     new = [_open(company, one, now) for key, one in wanted.items() if key not in known]
     raised = [alarm for alarm in new if alarm]
     for alarm in raised:
-        _mail(company, alarm)
+        _mail(company, alarm, wanted[alarm.key])
     return raised
 
 
@@ -248,17 +289,18 @@ def _open(company: Company, found: Found, now: datetime) -> Alarm | None:
     for membership in _managers():
         url = reverse("linkedin_setup")
         key = f"alarm:{alarm.pk}"
-        notify(membership.user, company, NotificationKind.ALARM, alarm.text, url=url, key=key)
+        notify(membership.user, company, NotificationKind.ALARM, lazy(found.say, str)(), url=url, key=key)
     return alarm
 
 
-def _mail(company: Company, alarm: Alarm) -> None:
+def _mail(company: Company, alarm: Alarm, found: Found) -> None:
     if not settings.MAILS:
         return
-    context = {"alarm": alarm, "company": company, "url": settings.PUBLIC_URL + reverse("linkedin_setup")}
+    url = settings.PUBLIC_URL + reverse("linkedin_setup")
     name = " ".join(company.name.split())
     for membership in _managers():
         with speaking_to(membership.user, company):
+            context = {"text": found.say(), "company": company, "url": url}
             text = render_to_string("capi/mails/alarm.txt", context)
             subject = f"LinkedIn, {name}: {alarm.get_kind_display()}"
         try:

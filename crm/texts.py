@@ -91,6 +91,16 @@ TIMELINE_WORDS: Final = (
     gettext_noop("reopened"),
     gettext_noop("deleted"),
 )
+# What allauth says; its own German would call people Du.
+SAID_BY_ALLAUTH: Final = (
+    gettext_noop("You have signed out."),
+    gettext_noop("Please type your current password."),
+    gettext_noop("You must type the same password each time."),
+    gettext_noop("Too many failed login attempts. Try again later."),
+    gettext_noop("A new set of recovery codes has been generated."),
+    gettext_noop("Security key added."),
+    gettext_noop("Security key removed."),
+)
 # What scripts say; the page gives it to them in the reader's language, see static/js/words.js.
 SCRIPT_WORDS: Final = (
     gettext_noop("Copied"),

@@ -74,6 +74,18 @@ def test_a_revoked_token_is_told_to_those_who_manage_and_to_nobody_else(
     assert "/linkedin/" in sent.body
 
 
+def test_an_alarm_is_told_in_the_language_of_whoever_gets_it_and_kept_in_english(
+    company: Company, owner: User, rules: dict[str, Rule], now: datetime
+) -> None:
+    owner.language = "de"
+    owner.save()
+    recorded(company, now - DAY, 60)
+    (alarm,) = alarms.look_back(company, now)
+    assert "60 events were recorded" in alarm.text
+    assert "60 Events erfasst" in Notification.objects.get(kind="alarm").text
+    assert "60 Events erfasst" in mail.outbox[0].body
+
+
 def test_it_is_told_once_and_not_every_minute(
     company: Company, owner: User, connection: Connection, now: datetime
 ) -> None:
