@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from capi.models import ConnectionKind, CrmEvent, Holder, Repeat, Rule, ValuePolicy
 from capi.operations import RuleChanges
+from crm.amounts import AmountField
 from crm.countries import COUNTRIES
 from crm.currencies import CURRENCIES
 from crm.models import LeadType, Pipeline
@@ -70,7 +71,7 @@ class RuleForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     value = forms.ChoiceField(label=gettext_lazy("Value"), choices=ValuePolicy.choices)
-    fixed_amount = forms.CharField(
+    fixed_amount = AmountField(
         label=gettext_lazy("Amount"),
         max_length=30,
         required=False,
@@ -133,7 +134,7 @@ class RuleEditForm(RuleForm):
     pipelines = forms.MultipleChoiceField(
         label=gettext_lazy("Only these pipelines"), required=False, widget=forms.CheckboxSelectMultiple
     )
-    min_amount = forms.CharField(
+    min_amount = AmountField(
         label=gettext_lazy("Only from this deal amount"),
         max_length=30,
         required=False,

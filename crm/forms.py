@@ -20,6 +20,7 @@ from crm.access import Principal
 from crm.actions.deals import DealChanges
 from crm.actions.leads import Attribution, EmailEntry, LeadChanges, PhoneEntry, WebsiteEntry
 from crm.actor import Channel
+from crm.amounts import AmountField
 from crm.countries import countries_by_name
 from crm.currencies import CURRENCIES
 from crm.errors import Conflict
@@ -114,7 +115,8 @@ def custom_form_field(field: customvalues.Field) -> forms.Field:
         customvalues.NUMBER: {"inputmode": "decimal"},
         customvalues.URL: {"type": "url", "placeholder": "https://"},
     }.get(field.kind, {})
-    return forms.CharField(widget=forms.TextInput(attrs=attributes), **options)
+    kind = AmountField if field.kind == customvalues.NUMBER else forms.CharField
+    return kind(widget=forms.TextInput(attrs=attributes), **options)
 
 
 class CustomisedForm(forms.Form):
@@ -356,10 +358,10 @@ class DealForm(CustomisedForm, SentenceForm):
 
     title = forms.CharField(max_length=160)
     lead = forms.ModelChoiceField(Lead.objects.none(), required=False, empty_label=gettext_lazy("Nobody yet"))
-    amount = forms.CharField(
+    amount = AmountField(
         max_length=40,
         required=False,
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": "1234.50"}),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "placeholder": gettext_lazy("1234.50")}),
     )
     currency = forms.ChoiceField(choices=[(code, code) for code in sorted(CURRENCIES)])
     stage = StageField()
