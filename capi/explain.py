@@ -152,9 +152,8 @@ def _of_event(event: ConversionEvent) -> Explanation:
     state = _STATES[event.status]
     explanation = Explanation(event.rule, state, "", event=event, action=story.cure(event))
     if state == "sent":
-        return replace(
-            explanation, sentence=f"Accepted as {event.rule.name}{_with(event)}.", at=event.accepted_at
-        )
+        said = _("Accepted as {name}{value}.").format(name=event.rule.name, value=_with(event))
+        return replace(explanation, sentence=said, at=event.accepted_at)
     return replace(explanation, sentence=story.sentence(event, timezone.now()))
 
 

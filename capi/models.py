@@ -14,7 +14,7 @@ from capi import telling
 from crm import vault
 from crm.actions import webhooks
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
-from crm.texts import gettext_lazy
+from crm.texts import gettext_lazy, pgettext_lazy
 
 
 class Endpoint(models.TextChoices):
@@ -132,7 +132,7 @@ class CrmEvent(models.TextChoices):
 class ValuePolicy(models.TextChoices):
     """Which value a conversion carries."""
 
-    NONE = "none", gettext_lazy("None")
+    NONE = "none", pgettext_lazy("value", "None")
     DEAL_AMOUNT = "deal_amount", gettext_lazy("Deal amount")
     FIXED = "fixed", gettext_lazy("Fixed")
 

@@ -32,6 +32,7 @@ from capi.models import (
     Status,
     ValuePolicy,
 )
+from capi.told import told
 from capi.wording import sentence
 from crm import audit, cleaning
 from crm.actor import Actor
@@ -336,7 +337,7 @@ def _set_rule(rule: Rule, changes: RuleChanges) -> None:
         try:
             rule.conversion_id = payload.conversion_id(changes["conversion_id"])
         except ValueError as error:
-            raise ValidationError({"conversion_id": str(error)}) from error
+            raise ValidationError({"conversion_id": told(str(error))}) from error
     if "conditions" in changes:
         rule.conditions = _conditions(changes["conditions"])
     if not rule.name and rule.event:

@@ -221,8 +221,8 @@ _SHORT = {
     "too_old": gettext_lazy("too old"),
 }
 _SHORT_STATUS: dict[str, str] = {
-    Status.HELD: "held",
-    Status.SKIPPED: "skipped",
-    Status.REJECTED: "refused",
+    Status.HELD: gettext_lazy("held"),
+    Status.SKIPPED: gettext_lazy("skipped"),
+    Status.REJECTED: gettext_lazy("refused"),
     Status.EXPIRED: gettext_lazy("too old"),
 }

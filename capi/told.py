@@ -22,6 +22,27 @@ _ONE_WAITS: Final = gettext_noop("1 event waits and is sent by itself once that 
 _SOME_WAIT: Final = gettext_noop(
     "{events} events wait and are sent by themselves once that is done; the oldest can wait {days}."
 )
+# What `capi.payload` says, which is pure as well.
+_OF_PAYLOAD: Final = (
+    gettext_noop("The conversion id is missing."),
+    gettext_noop("This is not the URN of a LinkedIn conversion."),
+    gettext_noop("A LinkedIn conversion id has digits only."),
+    gettext_noop("A LinkedIn conversion id does not start with zero."),
+    gettext_noop("A LinkedIn conversion id has at most 20 digits."),
+    gettext_noop(
+        "Copy it from Campaign Manager: 104012345, for example, or urn:lla:llaPartnerConversion:104012345."
+    ),
+    gettext_noop(
+        "LinkedIn cannot tell who this is: there is no e-mail, no LinkedIn click id and no LinkedIn form "
+        "response. Add an e-mail."
+    ),
+    gettext_noop("No value will be reported: it needs an amount above zero and a currency."),
+    gettext_noop("No e-mail: add one, so that LinkedIn can find the person by it."),
+    gettext_noop("No LinkedIn click id: the person did not come through a page with the click-id snippet."),
+    gettext_noop("The LinkedIn form response is not one that LinkedIn knows, so it is left out."),
+    gettext_noop("Name, title, company and country stay out: LinkedIn takes them only with both names."),
+)
+_EXAMPLE: Final = re.compile(r"(?<=\.) (?=Copy it from Campaign Manager: )")
 _DAYS: Final = (gettext_noop("less than a day"), gettext_noop("1 more day"), gettext_noop("{n} more days"))
 
 
@@ -41,6 +62,8 @@ def told(message: str) -> str:
 
 
 def _sentence(sentence: str) -> str:
+    if len(halves := _EXAMPLE.split(sentence)) > 1:
+        return " ".join(map(gettext, halves))
     if refused := _REFUSED.match(sentence):
         words = "; ".join(_problem(each) for each in refused["words"].split("; "))
         remedy = gettext(refused["remedy"])

@@ -164,6 +164,12 @@ def day_heading(day: dt.date, today: dt.date) -> str:
     return pgettext("day of a timeline", "{weekday}, {day} {month} {year}").format(**words)
 
 
+def long_day(day: dt.date) -> str:
+    """`Sunday, 22 November`; in German `Sonntag, 22. November`."""
+    words = {"weekday": str(WEEKDAYS[day.weekday()]), "day": day.day, "month": str(MONTHS[day.month])}
+    return pgettext("day of a timeline", "{weekday}, {day} {month}").format(**words)
+
+
 def days_long(since: dt.datetime, until: dt.datetime) -> str:
     """Whole days between two moments: `less than a day`, `1 day`, `12 days`."""
     days = (until - since).days

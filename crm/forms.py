@@ -57,7 +57,6 @@ NOTE_LENGTH: Final = 20_000
 FIELD_LABELS: Final = (
     gettext_noop("First name"),
     gettext_noop("Last name"),
-    gettext_noop("Title"),
     gettext_noop("Organization"),
     gettext_noop("Status"),
     gettext_noop("Source"),
@@ -356,7 +355,7 @@ class StageField(forms.ModelChoiceField):  # type: ignore[type-arg]  # generic i
 class DealForm(CustomisedForm, SentenceForm):
     """A deal as a person types it in."""
 
-    title = forms.CharField(max_length=160)
+    title = forms.CharField(label=pgettext_lazy("of a deal", "Title"), max_length=160)
     lead = forms.ModelChoiceField(Lead.objects.none(), required=False, empty_label=gettext_lazy("Nobody yet"))
     amount = AmountField(
         max_length=40,
@@ -372,7 +371,9 @@ class DealForm(CustomisedForm, SentenceForm):
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
     next_step = forms.CharField(
-        max_length=160, required=False, widget=forms.TextInput(attrs={"placeholder": "Send the quote"})
+        max_length=160,
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": gettext_lazy("Send the quote")}),
     )
     next_step_on = forms.DateField(
         label=gettext_lazy("Next step on"),
@@ -485,7 +486,10 @@ class NoteForm(forms.Form):
         max_length=NOTE_LENGTH,
         error_messages={"required": gettext_lazy("Write something first.")},
         widget=forms.Textarea(
-            attrs={"rows": 2, "placeholder": "Write a note, or log a call, a meeting, an e-mail…"}
+            attrs={
+                "rows": 2,
+                "placeholder": gettext_lazy("Write a note, or log a call, a meeting, an e-mail…"),
+            }
         ),
     )
     kind = forms.ChoiceField(choices=ActivityKind.choices[:4], required=False)
@@ -509,7 +513,7 @@ class PersonForm(forms.Form):
     role = forms.CharField(
         max_length=60,
         required=False,
-        widget=forms.TextInput(attrs={"placeholder": "Decides, uses it, pays…"}),
+        widget=forms.TextInput(attrs={"placeholder": gettext_lazy("Decides, uses it, pays…")}),
         label=gettext_lazy("Their part in the decision"),
     )
 

@@ -49,7 +49,7 @@ class RowsWidget(forms.Widget):
         rows = list(value or [])
         context = {
             "name": name,
-            "noun": self.noun,
+            "noun": _(self.noun),
             "kind": self.kind,
             "has_first": self.has_first,
             "rows": rows or [FormRow("")],

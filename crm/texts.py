@@ -60,6 +60,33 @@ STORED_SENTENCES: Final = (
     gettext_noop("Follow-up"),
     gettext_noop("Stage task"),
     gettext_noop("Imported"),
+    # The longer one first: the other would take its end for a name.
+    gettext_noop("It answered {status}. Redirects are not followed: enter the address it leads to."),
+    gettext_noop("It answered {status}."),
+    gettext_noop("It answered 410: it wants no more messages."),
+    gettext_noop("Nothing got through for three days. The last try: {why}"),
+    gettext_noop("The secret cannot be read. Make a new one."),
+    gettext_noop("The record is gone."),
+)
+# Why an address of a user's is not taken, or gave no answer: the sentences of `crm.outside`.
+OUTSIDE_SENTENCES: Final = (
+    gettext_noop("Enter a plain address of up to 500 letters; write other alphabets in punycode."),
+    gettext_noop("This is not an address."),
+    gettext_noop("The address must have no user and no fragment."),
+    gettext_noop("The address must begin with https://."),
+    gettext_noop("Use one of the ports {ports}."),
+    gettext_noop("Enter the full name of a public host, such as hooks.example.com."),
+    gettext_noop("{host} is a name of an inner network."),
+    gettext_noop("{host} stands for an address that is not on the public internet."),
+    gettext_noop("{host} does not take connections."),
+    gettext_noop("The name {host} is not known ({error})."),
+    gettext_noop("The name {host} has no address."),
+    gettext_noop("No name server answered for {host} in {n} seconds."),
+    gettext_noop("No full answer within {n} seconds."),
+    gettext_noop("The certificate is not valid: {error}."),
+    gettext_noop("No secure connection could be made."),
+    gettext_noop("The answer took too long."),
+    gettext_noop("The connection ended without an answer that can be read."),
 )
 # The words of a timeline's lines, which are stored as they are in `Activity.field` and `old`.
 TIMELINE_WORDS: Final = (
@@ -91,6 +118,7 @@ TIMELINE_WORDS: Final = (
     gettext_noop("reopened"),
     gettext_noop("deleted"),
 )
+STORED_PATTERNS: Final = (*STORED_SENTENCES, *OUTSIDE_SENTENCES, *SENTENCES)
 # What allauth says; its own German would call people Du.
 SAID_BY_ALLAUTH: Final = (
     gettext_noop("You have signed out."),
@@ -144,7 +172,7 @@ def as_stored() -> AbstractContextManager[None]:
     return translation.override(STORED)
 
 
-def told_again(sentence: str, patterns: Iterable[str] = (*STORED_SENTENCES, *SENTENCES)) -> str:
+def told_again(sentence: str, patterns: Iterable[str] = STORED_PATTERNS) -> str:
     """A sentence that was stored, in the reader's language: if it is one of the source, or of these patterns.
 
     A pattern is one of the source with {names}, such as "Set to {status}". What fits none stays as it was stored.
@@ -156,7 +184,10 @@ def told_again(sentence: str, patterns: Iterable[str] = (*STORED_SENTENCES, *SEN
         return known
     for pattern in patterns:
         if found := _shape(pattern).fullmatch(sentence):
-            return gettext(pattern).format(**found.groupdict())
+            names = found.groupdict()
+            if "why" in names:  # a sentence of ours within another one
+                names["why"] = told_again(names["why"])
+            return gettext(pattern).format(**names)
     return sentence
 
 

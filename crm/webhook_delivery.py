@@ -150,7 +150,7 @@ def _deliver(delivery: WebhookDelivery) -> None:
     mine = WebhookDelivery.objects.filter(pk=delivery.pk, lease=delivery.lease)
     delivery.body = delivery.body or _body(delivery)
     if not delivery.body:
-        gone = _("The record is gone.")
+        gone = "The record is gone."
         mine.update(status=WebhookStatus.CANCELLED, message=gone, lease=None, lease_until=None)
         return
     with transaction.atomic():
@@ -203,7 +203,7 @@ def _send(delivery: WebhookDelivery, now: datetime) -> Result:
     try:
         keys = delivery.hook.secrets(now)
     except vault.VaultError:
-        return Result(message=_("The secret cannot be read. Make a new one."), rest=True)
+        return Result(message="The secret cannot be read. Make a new one.", rest=True)
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "LeadMachine-Webhooks/1",
@@ -226,14 +226,12 @@ def _result_of(reply: outside.Reply) -> Result:
     kept = "".join(each if each.isprintable() else " " for each in reply.text[:_KEPT_OF_ANSWER])
     message = ""
     if 300 <= reply.status < 400:
-        message = _("It answered %(status)s. Redirects are not followed: enter the address it leads to.")
+        message = f"It answered {reply.status}. Redirects are not followed: enter the address it leads to."
     elif not 200 <= reply.status < 300:
-        message = _("It answered %(status)s.")
+        message = f"It answered {reply.status}."
     asked = int(reply.retry_after) if _is_number(reply.retry_after) else 0
     rest = reply.status == 429 or reply.status >= 500
-    return Result(
-        reply.status, message % {"status": reply.status}, kept, rest, min(asked, LONGEST_REST) if rest else 0
-    )
+    return Result(reply.status, message, kept, rest, min(asked, LONGEST_REST) if rest else 0)
 
 
 def _is_number(text: str) -> bool:
@@ -257,9 +255,9 @@ def _settle(delivery: WebhookDelivery, attempt: WebhookAttempt, result: Result, 
             return
         _line(hook, result, now)
         if result.status_code == 410:
-            reason = _("It answered 410: it wants no more messages.")
+            reason = "It answered 410: it wants no more messages."
         elif columns["status"] == WebhookStatus.FAILED and _is_dead(hook, delivery):
-            reason = _("Nothing got through for three days. The last try: %(why)s") % {"why": result.message}
+            reason = f"Nothing got through for three days. The last try: {result.message}"
         if not (reason and webhooks.disable(hook, reason, now)):
             return
         _tell_managers(hook)

@@ -111,7 +111,7 @@ def delete_rule(request: PageRequest, pk: UUID) -> HttpResponse:
         .aggregate(every=Count("pk"), waiting=Count("pk", filter=Q(status__in=(Status.PENDING, Status.HELD))))
     )
     context = {
-        "title": f"Delete the rule {rule.name}?",
+        "title": _("Delete the rule {name}?").format(name=rule.name),
         "text": _(
             "LinkedIn is no longer told of {event} by conversion {conversion_id}. {consequence} The "
             "{counts} events in the log stay."

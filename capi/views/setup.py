@@ -33,11 +33,22 @@ from crm.display import money
 from crm.errors import Conflict
 from crm.forms import show_refusal
 from crm.models import LeadType, Pipeline
-from crm.texts import gettext_lazy, inside_a_sentence
+from crm.texts import gettext_lazy, inside_a_sentence, pgettext_lazy
 from crm.views.page import PageRequest, actor_of, back_to, for_htmx
 
-WHERE_TOKEN: Final = ("Data", "Signals Manager", "Direct API", "Generate access token")
-WHERE_RULE: Final = ("Analyze", "Conversion tracking", "Create conversion", "Conversions API")
+# Where to click in Campaign Manager, as LinkedIn calls it in the reader's language.
+WHERE_TOKEN: Final = (
+    pgettext_lazy("Campaign Manager", "Data"),
+    "Signals Manager",
+    "Direct API",
+    pgettext_lazy("Campaign Manager", "Generate access token"),
+)
+WHERE_RULE: Final = (
+    pgettext_lazy("Campaign Manager", "Analyze"),
+    pgettext_lazy("Campaign Manager", "Conversion tracking"),
+    pgettext_lazy("Campaign Manager", "Create conversion"),
+    "Conversions API",
+)
 WEEK: Final = timedelta(days=7)
 SHOWN_TESTS: Final = 5
 

@@ -21,6 +21,7 @@ from crm.errors import Conflict
 from crm.models import Company, Webhook, WebhookDelivery, WebhookDeliveryQuerySet, WebhookEvent, WebhookStatus
 from crm.models.webhook import RETRIED_FOR, TEST_EVENT
 from crm.signals import DealFact, LeadFact
+from crm.texts import told_again
 
 MOST_WEBHOOKS: Final = 20
 BOTH_SECRETS_FOR: Final = timedelta(hours=24)
@@ -287,7 +288,7 @@ def _set(hook: Webhook, changes: WebhookChanges) -> None:
         try:
             outside.target_of(hook.url, loopback=settings.WEBHOOKS_TO_LOOPBACK)
         except outside.NotAllowed as error:
-            errors["url"] = str(error)
+            errors["url"] = told_again(str(error))
     if "events" in changes:
         unknown = [event for event in changes["events"] if event not in WebhookEvent.values]
         if unknown or not changes["events"]:

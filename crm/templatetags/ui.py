@@ -163,6 +163,21 @@ def day_and_month(value: dt.date) -> str:
     return display.day_and_month(value)
 
 
+@register.filter
+def long_day(value: dt.date) -> str:
+    """`{{ today|long_day }}`: Sunday, 22 November."""
+    return display.long_day(value)
+
+
+@register.filter
+def day_of(moment: object) -> SafeString | str:
+    """`{{ touch.at|day_of }}`: the day of a moment that is stored as text, as `short_date` shows it."""
+    try:
+        return short_date(dt.datetime.fromisoformat(str(moment)))
+    except ValueError:
+        return str(moment)[:10]
+
+
 def time_element(machine: str, title: str, text: str) -> SafeString:
     return format_html('<time datetime="{}" title="{}">{}</time>', machine, title, text)
 

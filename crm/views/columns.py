@@ -59,9 +59,9 @@ DEAL_COLUMNS: Final = (
     Column("moved", gettext_lazy("Moved")),
 )
 ORGANIZATION_COLUMNS: Final = (
-    Column("people", "People"),
-    Column("deals", "Open deals"),
-    Column("created", "Added", is_usual=False),
+    Column("people", gettext_lazy("People")),
+    Column("deals", gettext_lazy("Open deals")),
+    Column("created", gettext_lazy("Added"), is_usual=False),
 )
 
 

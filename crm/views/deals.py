@@ -40,7 +40,7 @@ from crm.models import (
 from crm.panels import Badge
 from crm.reports import StageTotal, in_words, month_start, stage_totals, sum_up
 from crm.search import search_deals
-from crm.texts import gettext_lazy
+from crm.texts import gettext_lazy, pgettext_lazy
 from crm.views.columns import DEAL_COLUMNS, left_out, own_columns, shown_columns, with_own
 from crm.views.customfilters import controls_of, custom_chips
 from crm.views.deal_narrowing import KEPT, NARROWING, Narrowing, narrow, narrowing_chips, read_narrowing
@@ -85,7 +85,7 @@ SORT_WORDS: Final = {
     "-amount": gettext_lazy("Largest"),
     "close": gettext_lazy("Closing soonest"),
     "next": gettext_lazy("Next step"),
-    "title": gettext_lazy("Title"),
+    "title": pgettext_lazy("of a deal", "Title"),
     "stage": gettext_lazy("Stage"),
     "owner": gettext_lazy("Owner"),
 }

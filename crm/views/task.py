@@ -49,7 +49,7 @@ class TaskForm(SentenceForm):
         label=gettext_lazy("What is to be done"),
         max_length=160,
         error_messages={"required": gettext_lazy("Say what is to be done.")},
-        widget=forms.TextInput(attrs={"placeholder": "Send the revised quote"}),
+        widget=forms.TextInput(attrs={"placeholder": gettext_lazy("Send the revised quote")}),
     )
     due_on = forms.DateField(
         label=gettext_lazy("Due on"),

@@ -320,7 +320,7 @@ def _task(activity: Activity, about: SafeString | str) -> SafeString:
     if activity.field == "changed":
         return format_html(
             _("changed the {what} of the task <b>{task}</b>{where}"),
-            what=_(activity.old),
+            what=", ".join(map(_word, activity.old.split(", "))),
             task=activity.new,
             where=where,
         )
@@ -339,7 +339,7 @@ def _file(activity: Activity, about: SafeString | str) -> SafeString | str:
 
 
 def _difference(activity: Activity, about: SafeString | str) -> SafeString:
-    where, what = format_html(_(" of {record}"), record=about) if about else "", told_again(activity.field)
+    where, what = format_html(_(" of {record}"), record=about) if about else "", _what(activity)
     if activity.field == "people":
         return format_html(_("added <b>{who}</b>"), who=activity.new)
     old, new = told_again(activity.old), told_again(activity.new)
@@ -350,6 +350,15 @@ def _difference(activity: Activity, about: SafeString | str) -> SafeString:
     return format_html(
         _("changed the {field}{where} from {old} to <b>{new}</b>"), field=what, where=where, old=old, new=new
     )
+
+
+def _what(activity: Activity) -> str:
+    return _word(activity.field) if activity.deal_id else told_again(activity.field)
+
+
+def _word(field: str) -> str:
+    """What of a deal or a task changed: its title is another word than that of a person."""
+    return pgettext("of a deal", "title") if field == "title" else told_again(field)
 
 
 def _about(activity: Activity, subject: Subject) -> SafeString | str:

@@ -17,6 +17,7 @@ from crm.languages import language_of
 from crm.models import Activity, Company, Membership, Notification, User
 from crm.models.notification import NotificationKind
 from crm.templatetags.ui import badge, event_badge
+from crm.texts import told_again
 from tests.factories import LeadFactory
 
 GERMAN = {"Accept-Language": "de-CH, de;q=0.9, en;q=0.5"}
@@ -123,6 +124,45 @@ def test_the_mail_of_the_morning_speaks_the_language_of_whoever_gets_it(
     assert "2 ungelesene Benachrichtigungen" in mail.outbox[0].body
 
 
+def test_a_link_for_a_new_password_speaks_the_language_that_its_owner_chose(owner: User) -> None:
+    Client().post("/accounts/password/reset/", {"email": german(owner).email})
+    assert mail.outbox[0].subject.endswith("Neues Passwort für LeadMachine")
+    assert "ein neues Passwort für Ihr Konto" in mail.outbox[0].body
+
+
+def test_what_allauth_says_calls_people_sie() -> None:
+    with translation.override("de"):
+        assert translation.gettext("Please type your current password.").startswith("Bitte geben Sie")
+
+
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        ("It answered 500.", "Antwort: 500."),
+        (
+            "Nothing got through for three days. The last try: The answer took too long.",
+            "Drei Tage lang kam nichts an. Letzter Versuch: Die Antwort hat zu lange gedauert.",
+        ),
+        (
+            "hooks.example.com does not take connections.",
+            "hooks.example.com nimmt keine Verbindungen an.",
+        ),
+    ],
+)
+def test_why_a_webhook_failed_is_told_in_the_reader_s_language(stored: str, told: str) -> None:
+    with translation.override("de"):
+        assert told_again(stored) == told
+
+
+def test_the_title_of_a_person_and_that_of_a_deal_are_two_words(
+    company: Company, owner: User, client_of: Callable[[User], Client]
+) -> None:
+    lead = LeadFactory(company=company, owner=owner, title="CTO")
+    client = client_of(german(owner))
+    assert "<dt>Position</dt>" in client.get(f"/leads/{lead.pk}/").content.decode()
+    assert "Titel" in client.get("/deals/new/").content.decode()
+
+
 def test_what_is_written_down_stays_english(
     company: Company, owner: User, client_of: Callable[[User], Client]
 ) -> None:
@@ -155,6 +195,7 @@ def test_german_days_are_said_as_germans_say_them() -> None:
         assert display.short_date(dt.date(2026, 12, 18), today) == "18. Dez."
         assert display.short_date(dt.date(2025, 5, 1), today) == "1. Mai 2025"
         assert display.day_heading(today, today) == "Heute, 20. November"
+        assert display.long_day(today) == "Freitag, 20. November"
         assert display.day_heading(dt.date(2026, 11, 18), today) == "Mittwoch, 18. November"
         assert display.relative_day(dt.date(2026, 11, 16), today) == "vor 4 Tagen"
         assert display.relative_day(dt.date(2026, 11, 23), today) == "in 3 Tagen"

@@ -34,7 +34,9 @@ class RuleForm(SentenceForm):
     """A rule as a person types it in."""
 
     source = forms.CharField(
-        max_length=80, required=False, widget=forms.TextInput(attrs={"list": "sources", "placeholder": "Any"})
+        max_length=80,
+        required=False,
+        widget=forms.TextInput(attrs={"list": "sources", "placeholder": gettext_lazy("Any")}),
     )
     lead_type = forms.ModelChoiceField(
         LeadType.objects.none(), label=gettext_lazy("Type"), required=False, empty_label=gettext_lazy("Any")
@@ -65,7 +67,7 @@ class StageTaskForm(SentenceForm):
     title = forms.CharField(
         label=gettext_lazy("Task"),
         max_length=160,
-        widget=forms.TextInput(attrs={"placeholder": "Send the quote"}),
+        widget=forms.TextInput(attrs={"placeholder": gettext_lazy("Send the quote")}),
     )
     days = forms.IntegerField(
         label=gettext_lazy("Due after days"),
