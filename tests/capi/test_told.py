@@ -3,7 +3,7 @@
 import pytest
 from django.utils import translation
 
-from capi import wording
+from capi import payload, wording
 from capi.told import told
 
 
@@ -22,7 +22,7 @@ def test_what_linkedin_said_and_what_broke_stay_as_they_are() -> None:
     with translation.override("de"):
         german = told(english)
     assert german.startswith("LinkedIn war nicht erreichbar.")
-    assert german.endswith("LinkedIns Worte: Try later Ursache: Connection refused")
+    assert german.endswith("Meldung von LinkedIn: Try later Ursache: Connection refused")
 
 
 def test_several_fields_that_linkedin_dislikes_are_each_told() -> None:
@@ -39,9 +39,17 @@ def test_several_fields_that_linkedin_dislikes_are_each_told() -> None:
 
 def test_how_long_those_who_wait_still_can_is_told() -> None:
     with translation.override("de"):
-        assert told(wording.waiting(3, 5)).startswith("3 Events warten und werden von selbst gesendet")
+        assert told(wording.waiting(3, 5)).startswith("3 Events warten und werden automatisch gesendet")
         assert told(wording.waiting(3, 5)).endswith("das älteste kann warten: noch 5 Tage.")
         assert told(wording.waiting(1, 1)).endswith("es kann warten: noch 1 Tag.")
+
+
+def test_what_is_wrong_with_a_conversion_id_is_told() -> None:
+    with pytest.raises(ValueError, match="digits only") as refused:
+        payload.conversion_id("abc")
+    with translation.override("de"):
+        german = told(str(refused.value))
+    assert german.startswith("Eine LinkedIn-Conversion-ID besteht nur aus Ziffern. Kopieren Sie sie aus dem")
 
 
 def test_english_stays_english_and_so_does_what_nobody_knows() -> None:
