@@ -6,6 +6,7 @@ Nothing of a response is kept but its id: what was answered is on the lead, and 
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.core.validators import URLValidator
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import F, Q
 from django.dispatch import receiver
 from django.urls import reverse
@@ -27,22 +29,29 @@ from capi.leadgen import Notice, Submission
 from capi.linkedin import LinkedInClient, ReadRefused
 from capi.models import Connection, Endpoint, FormStatus, LeadFormNotice, LeadForms
 from capi.outcome import NoAnswer, NotSent
-from crm import audit, signals, tombstones, vault
+from crm import audit, cleaning, locks, signals, tombstones, vault
 from crm.actions import erase, leads, timeline
 from crm.actions.leads import EmailEntry, LeadChanges, PhoneEntry, WebsiteEntry
 from crm.actor import Actor
-from crm.models import Company, CustomEntity, CustomField, Lead
+from crm.customvalues import LONGEST_TEXT
+from crm.models import Activity, Company, CustomEntity, CustomField, Lead
+from crm.models.activity import ActivityKind
 from crm.tenancy import company_scope, every_company
+
+log = logging.getLogger(__name__)
 
 LINKEDIN: Final = Actor("linkedin", label="LinkedIn lead form")
 SOURCE: Final = "LinkedIn lead form"
 # LinkedIn keeps responses for a year; what a notice was lost for is found within a quarter of an hour.
 FIRST_PULL: Final = timedelta(days=365)
+PULLED_AT_ONCE: Final = timedelta(days=30)
 PULL_EVERY: Final = timedelta(minutes=15)
 OVERLAP: Final = timedelta(days=1)
 TRIED_FOR: Final = timedelta(days=3)
 RETRIES: Final = (10, 60, 300, 1_800, 7_200, 21_600)
 AT_ONCE: Final = 20
+# LinkedIn is away, busy, or lets nothing be read: none of this is about one response.
+_CLOSED: Final = (401, 403, 426, 429)
 
 # Where answers go unless the company says otherwise, by LinkedIn's name of the question.
 USUAL: Final[Mapping[str, str]] = {
@@ -60,6 +69,7 @@ QUESTIONS: Final = (*USUAL, "JOB_FUNCTION", "SENIORITY", "INDUSTRY", "COMPANY_SI
 NOTE: Final = "note"
 TARGETS: Final = (*dict.fromkeys(USUAL.values()), NOTE)
 _CUSTOM = "custom:"
+_LONGEST: Final = {"phone": 40, "work_phone": 40, "organization": 160, "title": 120, "website": 480}
 
 
 # ── Connecting ─────────────────────────────────────────────────────────────────────────────────────────
@@ -207,13 +217,17 @@ def work(company_id: UUID) -> bool:
 
 
 def _pull(forms: LeadForms, token: str, now: datetime) -> None:
+    """A month at a time: a list of LinkedIn's is read only so far, and what broke off goes on where it was."""
     since = forms.pulled_until - OVERLAP if forms.pulled_until else now - FIRST_PULL
-    found = client_of_company().lead_responses(
-        token, forms.account, int(since.timestamp() * 1000), int(now.timestamp() * 1000)
-    )
-    submissions = [one for each in found if (one := leadgen.read_response(each))]
-    take(forms, [Notice(one.response, "CREATED", one.at) for one in submissions])
-    LeadForms.objects.filter(pk=forms.pk).update(pulled_until=now)
+    while since < now:
+        until = min(since + PULLED_AT_ONCE, now)
+        found = client_of_company().lead_responses(
+            token, forms.account, int(since.timestamp() * 1000), int(until.timestamp() * 1000)
+        )
+        submissions = [one for each in found if (one := leadgen.read_response(each))]
+        take(forms, [Notice(one.response, "CREATED", one.at) for one in submissions])
+        LeadForms.objects.filter(pk=forms.pk).update(pulled_until=until)
+        since = until
 
 
 def _rest(forms: LeadForms, error: Exception, now: datetime) -> None:
@@ -237,24 +251,56 @@ def _sentence(error: Exception) -> str:
 
 
 def _do(forms: LeadForms, token: str, notice: LeadFormNotice) -> None:
+    """Do what a notice says. What is wrong with this one holds up no other one."""
     if notice.action == "DELETED":
         _delete(notice)
         return
-    try:
-        found = client_of_company().lead_response(token, notice.response)
-    except ReadRefused as error:
-        if error.status != 404:
-            raise
-        _end(notice, FormStatus.FAILED, _("LinkedIn does not have this response any more."))
-        return
-    submission = leadgen.read_response(found)
-    if submission is None or submission.response != notice.response:
-        _end(notice, FormStatus.FAILED, _("LinkedIn's answer is no response to a form."))
+    submission = _fetch(token, notice)
+    if submission is None:
         return
     try:
         add(forms, notice, submission)
     except ValidationError as refusal:
         _end(notice, FormStatus.FAILED, " ".join(refusal.messages))
+    except (ValueError, DataError, IntegrityError) as error:
+        log.warning("A form could not be stored: %s", type(error).__name__)
+        _later(notice, _("LinkedIn's answer is no response to a form."))
+
+
+def _fetch(token: str, notice: LeadFormNotice) -> Submission | None:
+    """The response; None if this one cannot be had. Raises where LinkedIn is away, or lets us read nothing."""
+    try:
+        found = client_of_company().lead_response(token, notice.response)
+    except ReadRefused as error:
+        if error.status == 404:
+            _end(notice, FormStatus.FAILED, _("LinkedIn does not have this response any more."))
+            return None
+        if error.status in _CLOSED:
+            raise
+        _later(notice, error.message, may_fail=error.status < 500)
+        if error.status >= 500:
+            raise
+        return None
+    except NoAnswer as error:
+        _later(notice, error.message, may_fail=False)
+        raise
+    submission = leadgen.read_response(found)
+    if submission is None or submission.response != notice.response:
+        _end(notice, FormStatus.FAILED, _("LinkedIn's answer is no response to a form."))
+        return None
+    return submission
+
+
+def _later(notice: LeadFormNotice, message: str, *, may_fail: bool = True) -> None:
+    """Let the others go first. For three days, unless it is LinkedIn that fails: it keeps responses for a year."""
+    now = timezone.now()
+    if may_fail and now - notice.created_at >= TRIED_FOR:
+        _end(notice, FormStatus.FAILED, message)
+        return
+    wait = RETRIES[min(notice.attempts, len(RETRIES) - 1)]
+    LeadFormNotice.objects.filter(pk=notice.pk).update(
+        attempts=F("attempts") + 1, next_attempt_at=now + timedelta(seconds=wait), message=message[:500]
+    )
 
 
 @transaction.atomic
@@ -269,6 +315,8 @@ def add(forms: LeadForms, notice: LeadFormNotice, submission: Submission) -> Lea
         _end(notice, FormStatus.DONE, "")
         return None
     person = _Person.of(submission, forms.mapping)
+    if person.emails:  # as a web form does: who sends both at once is one lead
+        locks.hold("capture", forms.company_id, cleaning.email(person.emails[0]).lower())
     lead = _known_by_address(person)
     if lead is None:
         lead = leads.create_lead(
@@ -276,16 +324,28 @@ def add(forms: LeadForms, notice: LeadFormNotice, submission: Submission) -> Lea
         )
     elif not lead.lead_gen_response:
         leads.update_lead(lead, {"attribution": {"lead_gen_response": submission.urn}}, LINKEDIN)
-    timeline.add_note(lead, person.note(submission), LINKEDIN)
+    now = timezone.now()
+    # Not as people write notes: a stranger's words notify nobody.
+    timeline.record(lead, ActivityKind.NOTE, LINKEDIN, now, text=person.note(submission))
+    timeline.touch(lead, now)
     LeadFormNotice.objects.filter(pk=notice.pk).update(status=FormStatus.DONE, lead=lead, message="")
     return lead
 
 
 @transaction.atomic
 def _delete(notice: LeadFormNotice) -> None:
-    """The person took back what they sent: whoever came by that response is erased."""
-    for lead in Lead.objects.filter(lead_gen_response__in=(leadgen.URN + notice.response, notice.response)):
+    """The person took back what they sent: whoever came by that response is erased.
+
+    Whoever was known by an earlier one stays, without what they said in this one.
+    """
+    ids = (leadgen.URN + notice.response, notice.response)
+    # Asked again each time: to erase somebody is to erase whoever was merged into them.
+    while (lead := Lead.objects.filter(lead_gen_response__in=ids).first()) is not None:
         erase.erase_lead(lead, LINKEDIN)
+    told = LeadFormNotice.objects.filter(digest=notice.digest).exclude(lead=None).values("lead")
+    theirs = Q(lead__in=told) | Q(lead__merged_from__in=told)
+    notes = Activity.objects.filter(theirs, kind=ActivityKind.NOTE, actor_label=LINKEDIN.label)
+    Activity.objects.filter(pk__in=notes.filter(text__endswith=f"\n{ids[0]}").values("pk")).delete()
     LeadFormNotice.objects.filter(digest=notice.digest).update(
         status=FormStatus.DONE, message="", response="", lead=None
     )
@@ -326,10 +386,10 @@ class _Person:
 
     @classmethod
     def of(cls, submission: Submission, mapping: Mapping[str, str]) -> _Person:
-        person = cls()
+        person, own = cls(), targets_of_own_fields()
         for answer in submission.answers:
             target = mapping.get(answer.field, NOTE)
-            if target == NOTE or target in person.values:
+            if target == NOTE or target in person.values or not _fits(target, answer.text, own):
                 person.rest.append((answer.question or answer.field, answer.text))
             else:
                 person.values[target] = answer.text
@@ -344,12 +404,12 @@ class _Person:
         changes: LeadChanges = {
             "first_name": values.get("first_name", "")[:80],
             "last_name": values.get("last_name", "")[:80],
-            "title": values.get("title", "")[:120],
-            "organization": values.get("organization", "")[:120],
+            "title": values.get("title", ""),
+            "organization": values.get("organization", ""),
             "source": SOURCE,
             "is_test": submission.is_test,
             "emails": [EmailEntry(email) for email in dict.fromkeys(self.emails)],
-            "phones": [PhoneEntry(values[name][:40]) for name in ("phone", "work_phone") if values.get(name)],
+            "phones": [PhoneEntry(values[name]) for name in ("phone", "work_phone") if values.get(name)],
             "attribution": {"lead_gen_response": submission.urn, "utm_campaign": submission.campaign},
         }
         if values.get("website"):
@@ -364,7 +424,21 @@ class _Person:
         lines = [_("Sent the LinkedIn form “%(form)s”.") % {"form": submission.form or submission.response}]
         lines += [f"{question}: {text}" for question, text in self.rest]
         lines += [f"{name}: {value}" for name, value in submission.hidden.items()]
-        return "\n".join(lines)[:20_000]
+        return "\n".join(lines)[:19_000] + f"\n{submission.urn}"
+
+
+def _fits(target: str, text: str, own: Mapping[str, str]) -> bool:
+    """Whether the place can keep the answer: somebody paid for it, so what it cannot keep is for the note."""
+    if target.startswith(_CUSTOM):
+        return target in own and len(text) <= LONGEST_TEXT
+    try:
+        if target in ("email", "work_email"):
+            cleaning.email(text)
+        elif target == "website":
+            URLValidator(["http", "https"])(text if "://" in text else f"https://{text}")
+    except ValidationError:
+        return False
+    return len(text) <= _LONGEST.get(target, len(text))
 
 
 def _known_by_address(person: _Person) -> Lead | None:

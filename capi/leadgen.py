@@ -16,6 +16,7 @@ PREFIX: Final = "hmacsha256="
 RESPONSE = re.compile(r"[A-Za-z0-9_.-]{1,80}")
 _CODE = re.compile(r"[A-Za-z0-9-]{1,100}")
 _MILLISECONDS: Final = 10**12
+_LONGEST_CAMPAIGN: Final = 200
 
 Action = Literal["CREATED", "DELETED"]
 
@@ -114,11 +115,11 @@ def read_response(found: Mapping[str, Any]) -> Submission | None:
     return Submission(
         response,
         at,
-        str(form.get("name") or ""),
+        _plain(form.get("name") or ""),
         found.get("testLead") is True,
-        str(campaign or "").rpartition(":")[2],
+        _plain(campaign or "").rpartition(":")[2][:_LONGEST_CAMPAIGN],
         tuple(answers),
-        {str(one.get("name")): str(one.get("value")) for one in _objects(form.get("hiddenFields"))},
+        {_plain(one.get("name")): _plain(one.get("value")) for one in _objects(form.get("hiddenFields"))},
     )
 
 
@@ -134,26 +135,31 @@ def _moment(value: object) -> datetime | None:
 
 def _name(question: Mapping[str, Any]) -> str:
     localized = _object(_object(question.get("question")).get("localized"))
-    return str(next(iter(localized.values()), "") or question.get("name") or "")
+    return _plain(next(iter(localized.values()), "") or question.get("name") or "")
 
 
 def _text(question: Mapping[str, Any], details: Mapping[str, Any]) -> str:
     plain = _object(details.get("textQuestionAnswer")).get("answer")
     if plain is not None:
-        return " ".join(str(plain).split())
+        return _plain(plain)
     chosen = _object(details.get("multipleChoiceAnswer")).get("options")
     kind = _object(_object(question.get("questionDetails")).get("multipleChoiceQuestionDetails"))
-    options = {one.get("id"): one for one in _objects(kind.get("options"))}
+    options = {str(one.get("id")): one for one in _objects(kind.get("options"))}
     if not isinstance(chosen, list):
         return ""
     return ", ".join(
-        _option(options.get(each), each) for each in chosen if not isinstance(each, (dict, list))
+        _option(options.get(str(each)), each) for each in chosen if not isinstance(each, (dict, list))
     )
 
 
 def _option(option: Mapping[str, Any] | None, number: object) -> str:
     localized = _object(_object((option or {}).get("text")).get("localized"))
-    return str(next(iter(localized.values()), number))
+    return _plain(next(iter(localized.values()), number))
+
+
+def _plain(value: object) -> str:
+    """In one line, without what no database stores: NUL, half of a character."""
+    return "".join(sign for sign in " ".join(str(value).split()) if sign.isprintable())
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -20,7 +20,8 @@ from capi.models import ConversionEvent, FormStatus, LeadFormNotice, LeadForms, 
 from capi.sandbox.running import RunningSandbox
 from capi.sandbox.world import LEAD_SECRET, LEAD_TOKEN, SANDBOX_ACCOUNT, SANDBOX_TOKEN
 from crm.actions import customfields
-from crm.models import Activity, Company, Lead, User
+from crm.actions import merge as merging
+from crm.models import Activity, Company, Lead, Mention, User
 from tests.factories import SHELL, LeadFactory
 
 Clients = Callable[[User], Client]
@@ -112,6 +113,17 @@ def test_what_no_notice_told_of_is_pulled_once(
     assert Lead.objects.count() == 3
 
 
+def test_forms_of_the_last_year_come_in_the_first_time(
+    company: Company, forms: LeadForms, sandbox: RunningSandbox
+) -> None:
+    for days in (1, 100, 360, 370):
+        at = timezone.now() - timedelta(days=days)
+        mail = f"{days}@customer.test"
+        send(sandbox, answers={"EMAIL": mail, "WORK_EMAIL": mail}, at_ms=int(at.timestamp() * 1000))
+    work(company)
+    assert {lead.email for lead in Lead.objects.all()} == {f"{n}@customer.test" for n in (1, 100, 360)}
+
+
 def test_a_notice_that_comes_twice_makes_one_lead(
     company: Company, forms: LeadForms, sandbox: RunningSandbox
 ) -> None:
@@ -181,13 +193,101 @@ def test_answers_go_where_the_company_says(
     assert "kevin@work.test" in Activity.objects.get(lead=lead, kind="note").text
 
 
-def test_a_bad_answer_fails_alone(company: Company, forms: LeadForms, sandbox: RunningSandbox) -> None:
-    send(sandbox, answers={"EMAIL": "no address"})
+@pytest.mark.parametrize(
+    ("question", "text"),
+    [
+        ("EMAIL", "no address"),
+        ("PHONE_NUMBER", "9" * 41),
+        ("COMPANY_NAME", "C" * 161),
+        ("LINKEDIN_PROFILE_LINK", "in: kevin"),
+        ("JOB_TITLE", "T" * 121),
+    ],
+)
+def test_an_answer_that_no_place_can_keep_costs_no_lead(
+    company: Company, forms: LeadForms, sandbox: RunningSandbox, question: str, text: str
+) -> None:
+    send(sandbox, answers={question: text})
+    work(company)
+    lead = Lead.objects.get()
+    assert lead.last_name == "Johonson"
+    assert text in Activity.objects.get(lead=lead, kind="note").text
+
+
+def test_answers_for_a_field_that_is_gone_go_into_the_note(
+    company: Company, forms: LeadForms, sandbox: RunningSandbox
+) -> None:
+    field = customfields.add_field(company, {"entity": "lead", "name": "Job", "kind": "text"}, SHELL)
+    lead_forms.change_mapping(forms, {**lead_forms.USUAL, "JOB_TITLE": "custom:job"}, SHELL)
+    field.delete()
     send(sandbox)
     work(company)
+    assert "Senior Engineer" in Activity.objects.get(lead=Lead.objects.get(), kind="note").text
+
+
+def test_a_stranger_s_words_notify_nobody(
+    company: Company, forms: LeadForms, sandbox: RunningSandbox, owner: User
+) -> None:
+    send(sandbox, answers={"How many pallets?": f"@{owner.email}"})
+    work(company)
+    assert not Mention.objects.exists()
+
+
+def test_one_response_that_cannot_be_read_holds_up_no_other(
+    company: Company, forms: LeadForms, sandbox: RunningSandbox
+) -> None:
+    bad = send(sandbox, at_ms=int(time.time() * 1000) - 60_000)
+    send(sandbox, answers={"EMAIL": "other@customer.test", "WORK_EMAIL": "other@work.test"})
+    sandbox.control.fault("status", status=400, count=None, match={"path": f"/rest/leadFormResponses/{bad}"})
+    work(company)
     assert Lead.objects.count() == 1
-    failed = LeadFormNotice.objects.get(status=FormStatus.FAILED)
-    assert "e-mail" in failed.message
+    notice = LeadFormNotice.objects.get(response=bad)
+    assert (notice.status, notice.attempts) == (FormStatus.PENDING, 1)
+    assert notice.next_attempt_at > timezone.now()
+    with time_machine.travel(timezone.now() + timedelta(days=3, hours=1)):
+        work(company)
+    assert LeadFormNotice.objects.get(response=bad).status == FormStatus.FAILED
+
+
+def test_a_response_that_linkedin_fails_at_lets_the_others_go_first_and_is_not_given_up(
+    company: Company, forms: LeadForms, sandbox: RunningSandbox
+) -> None:
+    bad = send(sandbox, at_ms=int(time.time() * 1000) - 60_000)
+    send(sandbox, answers={"EMAIL": "other@customer.test", "WORK_EMAIL": "other@work.test"})
+    sandbox.control.fault("status", status=500, count=None, match={"path": f"/rest/leadFormResponses/{bad}"})
+    work(company)
+    work(company)
+    assert Lead.objects.count() == 1
+    with time_machine.travel(timezone.now() + timedelta(days=4)):
+        work(company)
+    assert LeadFormNotice.objects.get(response=bad).status == FormStatus.PENDING
+
+
+def test_a_deletion_reaches_whoever_was_merged(
+    company: Company, forms: LeadForms, sandbox: RunningSandbox
+) -> None:
+    response = send(sandbox)
+    work(company)
+    loser, survivor = Lead.objects.get(), LeadFactory(company=company)
+    merging.merge_leads(survivor, loser, SHELL)
+    notify(forms, response, "DELETED")
+    send(sandbox, answers={"EMAIL": "other@customer.test", "WORK_EMAIL": "other@work.test"})
+    work(company)
+    assert Lead.objects.get().email == "other@customer.test"
+
+
+def test_a_deletion_takes_what_somebody_known_said_in_a_later_form(
+    company: Company, forms: LeadForms, sandbox: RunningSandbox
+) -> None:
+    send(sandbox)
+    work(company)
+    later = send(sandbox, answers={"How many pallets?": "4711"})
+    notify(forms, later)
+    work(company)
+    notify(forms, later, "DELETED")
+    work(company)
+    texts = [note.text for note in Activity.objects.filter(lead=Lead.objects.get(), kind="note")]
+    assert len(texts) == 1
+    assert "1200" in texts[0]
 
 
 def test_a_token_that_opens_no_forms_is_explained(company: Company, sandbox: RunningSandbox) -> None:

@@ -151,3 +151,33 @@ def test_a_response_with_nonsense_in_it_has_no_answers() -> None:
     )
     assert found is not None
     assert found.answers == ()
+
+
+def test_what_no_database_stores_is_left_out() -> None:
+    found = leadgen.read_response(
+        {
+            "id": "x",
+            "submittedAt": 1,
+            "form": {
+                "name": "A\x00B",
+                "content": {
+                    "questions": [
+                        {
+                            "questionId": 1,
+                            "name": "\ud800Q",
+                            "questionDetails": {"multipleChoiceQuestionDetails": {"options": [{"id": [1]}]}},
+                        }
+                    ]
+                },
+            },
+            "formResponse": {
+                "answers": [
+                    {"questionId": 1, "answerDetails": {"textQuestionAnswer": {"answer": "a\x00\nb\ud800"}}},
+                    {"questionId": 1, "answerDetails": {"multipleChoiceAnswer": {"options": [1]}}},
+                ]
+            },
+        }
+    )
+    assert found is not None
+    assert found.form == "AB"
+    assert found.answers == (leadgen.Answer("Q", "a b"), leadgen.Answer("Q", "1"))
