@@ -1,7 +1,7 @@
 // The script that web sites embed, as /capture/{key}.js; crm.snippet squeezes it. CONFIG: w = wait for consent,
 // c = conversion id for the Insight Tag. No dependency; nothing is kept in the browser before it may be.
 ((w, d, conf) => {
-  var base = d.currentScript.src.replace(/\.js.*/, "/"),
+  var base = d.currentScript.src.replace(/\.js(\?.*)?$/, "/"),
     store = "leadmachine",
     names = ["li_fat_id", ..."source medium campaign term content".split(" ").map(n => "utm_" + n)],
     seen = Date.now(),
@@ -69,7 +69,7 @@
     return form.dispatchEvent(new CustomEvent("leadmachine:" + what, {bubbles: 1, cancelable: 1, detail}));
   }
   d.addEventListener("submit", event => {
-    var form = event.target, all = fill(), body = {};
+    var form = event.target, all = fill(), id = eventId, body = {};
     if (form.dataset.leadmachine == null && form.action != base) return;
     event.preventDefault();
     new FormData(form).forEach((value, name) => { body[name] = value; });
@@ -84,12 +84,12 @@
           }
           return;
         }
-        if (conf.c && w.lintrk) w.lintrk("track", {conversion_id: conf.c, event_id: eventId});
-        told.event_id = eventId;
+        if (conf.c && w.lintrk) w.lintrk("track", {conversion_id: conf.c, event_id: id});
+        told.event_id = id;
         newId();
         if (!tell(form, "sent", told)) return;
         if (told.redirect) location = told.redirect;
-        else form.textContent = form.dataset.thanks || "\u2713";
+        else form.textContent = form.dataset.thanks || "✓";
       })
     ).catch(() => { if (form.action == base) form.submit(); });
   });
@@ -100,8 +100,7 @@
       else localStorage.removeItem(store), post("touch/", {});
     }
   };
-  eventId = w._linkedin_event_id;
-  if (!eventId) newId();
+  if (!(eventId = w._linkedin_event_id)) newId();
   start();
   if (d.readyState == "loading") d.addEventListener("DOMContentLoaded", fill);
   else fill();

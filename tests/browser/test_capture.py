@@ -143,6 +143,22 @@ def test_a_click_on_an_ad_is_remembered_until_the_deal_is_won(
     expect(page.locator("#about")).to_contain_text("autumn")
 
 
+def test_a_form_sent_twice_at_once_is_one_event_for_the_tag(
+    page: Page, crm: Installation, site: Website
+) -> None:
+    make_form(page, crm, site)
+    page.context.clear_cookies()
+    page.clock.set_fixed_time(datetime.now(UTC))
+    page.goto(site.url)
+    page.get_by_label("E-mail").fill("jane@customer.test")
+    page.clock.set_fixed_time(datetime.now(UTC) + timedelta(seconds=3))
+    page.locator("#own").evaluate("form => { form.requestSubmit(); form.requestSubmit(); }")
+    page.wait_for_function("window.told && window.told.length == 2")
+    lead = crm.call("GET", "leads/?email=jane@customer.test")["results"][0]
+    [created] = crm.call("GET", f"capi/events/?lead={lead['id']}&event=lead_created")["results"]
+    assert {told["event_id"] for _verb, told in page.evaluate("window.told")} == {created["event_id"]}
+
+
 def test_nothing_is_kept_before_the_visitor_agrees(page: Page, crm: Installation, site: Website) -> None:
     make_form(page, crm, site)
     page.get_by_label("Keep nothing in the browser").check()

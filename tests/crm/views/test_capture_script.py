@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -54,6 +55,15 @@ def test_the_script_says_what_the_form_says(form: WebForm, base: str) -> None:
     form.waits_for_consent, form.conversion_id = True, "23948811"
     form.save()
     assert Client().get(f"{base}.js").content.decode().endswith('{"w":1,"c":23948811});')
+
+
+@pytest.mark.parametrize("end", ["", "?v=1.2"])
+def test_the_script_knows_where_it_came_from_whatever_the_host_is_called(base: str, end: str) -> None:
+    text = Client().get(f"{base}.js").content.decode()
+    found = re.search(r'\.src\.replace\(/(.+?)/,"/"\)', text)
+    assert found is not None
+    src = f"https://crm.jsmith.test{base}.js{end}"
+    assert re.sub(found[1], "/", src, count=1) == f"https://crm.jsmith.test{base}/"
 
 
 @pytest.mark.parametrize("key", ["lm_" + "a" * 36, "x"])
