@@ -85,7 +85,7 @@ def _end_reading(connection: socket.socket) -> None:
 
 def _too_slow(request: HttpRequest) -> HttpResponse:
     text = "The body did not arrive in time, or ended early."
-    if request.path.startswith("/api/"):
+    if request.path.startswith(("/api/", CAPTURE)):
         error = {"code": "body_too_slow", "detail": text, "attr": None}
         return JsonResponse({"type": "client_error", "errors": [error]}, status=408)
     return HttpResponse(text, status=408, content_type="text/plain; charset=utf-8")

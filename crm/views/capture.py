@@ -226,6 +226,7 @@ def _admit(request: CaptureRequest, methods: tuple[str, ...]) -> None:
     if request.method not in methods:
         raise Refused(405, "method_not_allowed", f"Use {' or '.join(methods)}.")
     if request.method == "POST" and not _is_allowed(request):
+        slow_down(request, "refused")  # each of them is a row
         actions.note(request.form, SubmissionOutcome.REFUSED, reason="origin")
         raise Refused(403, "origin_not_allowed", "This form takes nothing from this site.")
 

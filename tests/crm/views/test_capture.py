@@ -369,6 +369,15 @@ def test_a_site_that_is_not_allowed_is_refused(site: Site) -> None:
     assert outcomes()[0] == ("refused", "origin")
 
 
+def test_a_site_that_is_not_allowed_is_slowed_down_too(site: Site, settings: Any) -> None:
+    settings.CAPTURE_IP_RATE = 2
+    headers = {"Origin": "https://evil.test"}
+    answers = [site.client.post(site.url, JANE, headers=headers).status_code for _ in range(4)]
+    assert answers == [403, 403, 429, 429]
+    assert len(outcomes()) == 2
+    assert site.post().status_code == 200  # what it takes in has a limit of its own
+
+
 def test_an_allowed_site_may_read_the_answer_even_of_a_refusal(site: Site) -> None:
     for answer in (site.post(), site.post(email="no")):
         assert answer.headers["Access-Control-Allow-Origin"] == SITE
