@@ -18,6 +18,8 @@ from rest_framework.settings import api_settings
 from crm.errors import Conflict
 
 RETRY_AFTER = 2
+# The code of a refusal that another try may not get.
+RACE = "race"
 
 
 class Contradiction(APIException):
@@ -52,7 +54,7 @@ class _Handler(ExceptionHandler):
                 return Busy()
             case IntegrityError():
                 return Contradiction(
-                    "Somebody wrote the same thing at the same moment. Try again.", code="race"
+                    "Somebody wrote the same thing at the same moment. Try again.", code=RACE
                 )
             case UnreadablePostError():
                 return ParseError("The body ended before its Content-Length.")

@@ -21,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from crm.access import Principal
+from crm.api.errors import RACE
 from crm.api.etags import ETAG
 from crm.api.throttling import caller
 from crm.errors import Conflict
@@ -41,7 +42,8 @@ Handler = Callable[..., Response]
 def once(view: CompanyView, handler: Handler) -> Handler:
     """The handler, run for the first request with a key and not for its repeats.
 
-    Refusals (4xx) are answers like any other. Failures (5xx) leave nothing behind, so that a repeat tries again.
+    Refusals (4xx) are answers like any other. Failures (5xx) leave nothing behind, so that a repeat tries again; nor
+    does a clash with somebody who wrote the same at that moment, which says to try again.
     """
 
     def answer(request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -51,7 +53,7 @@ def once(view: CompanyView, handler: Handler) -> Handler:
             if not is_first:
                 return _again(record, _fingerprint(request))
             response = _run(view, handler, request, *args, **kwargs)
-            if response.status_code >= 500:
+            if _is_passing(response):
                 transaction.set_rollback(True)
                 return response
             _keep(record, response, view.told_once)
@@ -105,6 +107,12 @@ def _run(view: CompanyView, handler: Handler, request: Request, *args: Any, **kw
     # Whatever it is, the view's own handler turns it into the answer that is kept or, from 500 on, undone.
     except Exception as error:  # noqa: BLE001
         return view.handle_exception(error)
+
+
+def _is_passing(response: Response) -> bool:
+    if response.status_code < 500 and response.status_code != 409:
+        return False
+    return response.status_code >= 500 or any(error["code"] == RACE for error in response.data["errors"])
 
 
 def _again(record: IdempotencyRecord, fingerprint: str) -> Response:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
@@ -76,6 +76,17 @@ class TestOneAfterTheOther:
         finally:
             signals.lead_created.disconnect(fail)
         assert not IdempotencyRecord.objects.exists()
+        assert send(api, "k1").status_code == 201
+
+    def test_a_clash_with_somebody_else_is_none(self, api: Api) -> None:
+        def clash(**kwargs: object) -> None:
+            raise IntegrityError
+
+        signals.lead_created.connect(clash)
+        try:
+            assert code(send(api, "k1"), 409) == "race"
+        finally:
+            signals.lead_created.disconnect(clash)
         assert send(api, "k1").status_code == 201
 
     def test_whoever_is_kept_out_leaves_no_record(
