@@ -140,6 +140,7 @@ def capture_track(request: CaptureRequest) -> HttpResponse:
     told = senders.told_by(body_of(request))
     body = dict(told.body)
     if told.hashed and not body.get("email"):
+        _slow_down_searches(request)
         body |= actions.address_of(told.hashed)
     if told.is_idle or not (body.get("email") or not told.hashed):
         reason = "idle_event" if told.is_idle else "nobody_known"
@@ -247,10 +248,21 @@ def slow_down(request: CaptureRequest, what: str = "capture") -> None:
     assert request.principal.key is not None
     name = f"{request.principal.company.pk}:{what}:{request.principal.key.pk}"
     place = _place(client_address(request))
-    for bucket, rate in ((f"{name}:{place}", settings.CAPTURE_IP_RATE), (name, settings.CAPTURE_RATE)):
-        wait = buckets().take(bucket, rate / 60, rate) if rate > 0 else 0.0
-        if wait > 0:
-            raise TooMany(wait)
+    _take_one(f"{name}:{place}", settings.CAPTURE_IP_RATE)
+    _take_one(name, settings.CAPTURE_RATE)
+
+
+def _slow_down_searches(request: CaptureRequest) -> None:
+    """Every address of the company is looked at for a hash: so many a minute with one key, from wherever."""
+    assert request.principal.key is not None
+    name = f"{request.principal.company.pk}:hashed:{request.principal.key.pk}"
+    _take_one(name, settings.CAPTURE_IP_RATE)
+
+
+def _take_one(bucket: str, rate: int) -> None:
+    wait = buckets().take(bucket, rate / 60, rate) if rate > 0 else 0.0
+    if wait > 0:
+        raise TooMany(wait)
 
 
 class TooMany(Refused):

@@ -80,6 +80,17 @@ def test_a_hash_of_somebody_else_is_answered_alike_and_makes_nobody(url: str, co
     assert Submission.objects.get().reason == "nobody_known"
 
 
+def test_hashes_are_looked_up_so_many_a_minute_from_wherever(url: str, settings: Any) -> None:
+    settings.CAPTURE_IP_RATE = 2
+    bodies = [json.dumps(hashed(f"{number}@customer.test")) for number in range(3)]
+    answers = [
+        Client().post(f"{url}track/", body, "application/json", REMOTE_ADDR=f"203.0.113.{number}")
+        for number, body in enumerate(bodies)
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert Client().post(f"{url}track/", json.dumps(SGTM), "application/json").status_code == 200
+
+
 @pytest.mark.parametrize("event", ["page_view", "Session Start", "scroll"])
 def test_nobody_becomes_a_lead_by_looking_round(url: str, event: str) -> None:
     send(f"{url}track/", {**SGTM, "event_name": event})
