@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, cast
 
 import django_filters
@@ -20,6 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.routers import SimpleRouter
 
+from capi import backfill as backfilling
 from capi import explain, operations, story
 from capi.health import Health, health
 from capi.models import (
@@ -286,6 +288,22 @@ class PreviewSerializer(serializers.Serializer[Any]):
     missing = MissingSerializer(many=True)
 
 
+class BackfillSerializer(serializers.Serializer[Any]):
+    """A rule and what happened before it listened: each fact is counted once, where it first applies.
+
+    `already_sent` was recorded by this rule. `excluded` are test and spam leads, addresses of your own, and what the
+    conditions leave out. `eligible` is what a backfill records now, or, while it is `running`, what is left of it.
+    """
+
+    state = serializers.ChoiceField(choices=["none", "running"])
+    eligible = serializers.IntegerField()
+    no_identifier = serializers.IntegerField()
+    no_consent = serializers.IntegerField()
+    too_old = serializers.IntegerField(help_text="LinkedIn takes what is up to 90 days old.")
+    already_sent = serializers.IntegerField()
+    excluded = serializers.IntegerField()
+
+
 class RuleFilters(django_filters.FilterSet):
     event = filters.ChoiceFilter(choices=CrmEvent.choices)
     is_active = filters.TrueFalseFilter()
@@ -361,6 +379,38 @@ class RuleViewSet(CompanyViewSet):
         if lead is None and deal is None:
             raise ValidationError({"deal": "This deal has no lead, and the rule is about leads."})
         return Response(PreviewSerializer(preview(rule, lead=lead, deal=deal)).data)
+
+    @extend_schema(operation_id="capi_rules_backfill", responses=BackfillSerializer, filters=False)
+    @action(detail=True, methods=["get"], pagination_class=None)
+    def backfill(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What a backfill would tell LinkedIn of, and what not. Counts, and changes nothing."""
+        filters.refuse_parameters(request, {"format"})
+        return _backfill(self.get_object())
+
+    @extend_schema(
+        operation_id="capi_rules_backfill_start",
+        request=NothingSerializer,
+        responses={202: BackfillSerializer},
+    )
+    @backfill.mapping.post
+    def start_backfill(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Record what happened before the rule listened, oldest first, with its own times. Runs already: goes on."""
+        rule = self.get_object()
+        self.body(NothingSerializer)
+        return _backfill(backfilling.start(rule, self.actor), status=202)
+
+    @extend_schema(operation_id="capi_rules_backfill_stop", responses={204: None})
+    @backfill.mapping.delete
+    def stop_backfill(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Record nothing more of it. What is recorded is sent; started again, it goes on with the rest."""
+        backfilling.stop(self.get_object(), self.actor)
+        return Response(status=204)
+
+
+def _backfill(rule: Rule, status: int = 200) -> Response:
+    counts = asdict(backfilling.preview(rule, timezone.now()))
+    shown = {**counts, "state": "running" if rule.backfill_until else "none"}
+    return Response(BackfillSerializer(shown).data, status=status)
 
 
 _ABOUT_LEADS = (CrmEvent.LEAD_CREATED, CrmEvent.LEAD_QUALIFIED)

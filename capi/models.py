@@ -172,6 +172,11 @@ class Rule(Holdable, TenantModel):
     created_at = models.DateTimeField(auto_now_add=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    # A backfill runs while `backfill_until` is set: what happened until then is recorded, after this place.
+    backfill_until = models.DateTimeField(null=True, editable=False)
+    backfill_after_at = models.DateTimeField(null=True, editable=False)
+    backfill_after_id = models.UUIDField(null=True, editable=False)
+
     objects: ClassVar[RuleQuerySet] = scoped(RuleQuerySet)
 
     class Meta:

@@ -7,7 +7,7 @@ sent. A second recording of the same fact is a no-op, held by the unique event i
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,6 +23,7 @@ from capi.models import (
     ConversionEventQuerySet,
     CrmEvent,
     Holder,
+    Lane,
     Repeat,
     Rule,
     Status,
@@ -49,9 +50,13 @@ class Occasion:
     """Whether it was known long before it is recorded (backfill); such events do not settle."""
 
 
+# A rule with a fact that it is told of.
+Told = tuple[Rule, Occasion]
+
+
 def record(occasion: Occasion) -> list[ConversionEvent]:
     """Record an event for each active rule that listens; returns those that are new."""
-    rows = _rows([occasion])
+    rows = _rows(_listening([occasion]))
     new = _new(rows)
     _insert(rows)
     telling.tell_of_new(new)
@@ -60,7 +65,16 @@ def record(occasion: Occasion) -> list[ConversionEvent]:
 
 def record_all(occasions: Sequence[Occasion]) -> None:
     """As `record`, for many facts of one company in a fixed number of queries."""
-    rows = _rows(occasions)
+    _record(_listening(occasions))
+
+
+def record_old(rule: Rule, occasions: Sequence[Occasion]) -> None:
+    """As `record_all`, for one rule, which did not listen then."""
+    _record([(rule, occasion) for occasion in occasions])
+
+
+def _record(pairs: Sequence[Told]) -> None:
+    rows = _rows(pairs)
     # Webhooks are told of those that wait for nothing any more; the others are not looked up.
     told = _new([row for row in rows if row.status != Status.PENDING])
     _insert(rows)
@@ -83,23 +97,21 @@ def _insert(rows: Sequence[ConversionEvent]) -> None:
         nudge.on_commit(rows[0].company_id)
 
 
-def _rows(occasions: Sequence[Occasion]) -> list[ConversionEvent]:
+def _rows(pairs: Sequence[Told]) -> list[ConversionEvent]:
     """What is to be recorded, unless it is known."""
-    told = [(rule, occasion) for occasion, rules in _listening(occasions) for rule in rules]
-    reported = _reported(told)
-    told = [(rule, occasion) for rule, occasion in told if _subject(rule, occasion) not in reported]
+    reported = _reported(pairs)
+    told = [(rule, occasion) for rule, occasion in pairs if _subject(rule, occasion) not in reported]
     if not told:
         return []
     now, hold = timezone.now(), _Hold.at_recording()
     return [_row(rule, occasion, hold.of(rule), now) for rule, occasion in told]
 
 
-def _listening(occasions: Sequence[Occasion]) -> Iterator[tuple[Occasion, list[Rule]]]:
-    """Each fact with the rules that listen to it; these are asked for once for each kind of event."""
+def _listening(occasions: Sequence[Occasion]) -> list[Told]:
+    """Each rule with the facts that it listens to; rules are asked for once for each kind of event."""
     events = dict.fromkeys(occasion.event for occasion in occasions)
     rules = {event: list(Rule.objects.listening_to(event)) for event in events}
-    for occasion in occasions:
-        yield occasion, rules[occasion.event]
+    return [(rule, occasion) for occasion in occasions for rule in rules[occasion.event]]
 
 
 def reissue(event: ConversionEvent, rule: Rule, now: datetime) -> ConversionEvent | None:
@@ -214,6 +226,7 @@ def _row(rule: Rule, occasion: Occasion, hold: tuple[str, str, str] | None, now:
         happened_at=occasion.at,
         value=value,
         currency=currency,
+        lane=Lane.BACKFILL if occasion.is_old_news else Lane.LIVE,
         settles_at=settles_at,
         next_attempt_at=settles_at or now,
         expires_at=payload.deadline(occasion.at),
@@ -236,7 +249,7 @@ def _event_id(rule: Rule, event: str, lead: Lead | None, deal: Deal | None, occu
     return payload.event_id(rule.company_id, rule.conversion_id, event, subject.pk, occurrence)
 
 
-def _reported(told: Sequence[tuple[Rule, Occasion]]) -> set[tuple[UUID, str, UUID | None]]:
+def _reported(told: Sequence[Told]) -> set[tuple[UUID, str, UUID | None]]:
     """The outcomes of deals that `once` rules have told of already; what was undone does not count."""
     once = [(rule, occasion.deal) for rule, occasion in told if rule.repeat == Repeat.ONCE and occasion.deal]
     if not once:

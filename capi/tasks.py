@@ -7,9 +7,12 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from capi import accounting, alarms, delivery, heartbeat, lead_forms
+from capi import accounting, alarms, backfill, delivery, heartbeat, lead_forms
 from crm.models import Company
 from crm.tenancy import company_scope
+
+# A turn is short, so that companies take turns and live events never wait for long.
+BACKFILL_SECONDS = 5
 
 
 @shared_task
@@ -56,3 +59,17 @@ def fetch_due_forms() -> None:
     """Find what LinkedIn has notified us of, and what it has not."""
     for company in lead_forms.companies_with_work():
         fetch_forms.apply_async(args=(str(company),), retry=False)
+
+
+@shared_task
+def go_on_with_backfill(company: str, rule: str) -> None:
+    """A turn for a rule; if there is more, it queues up again behind the others."""
+    if backfill.work(UUID(company), UUID(rule), BACKFILL_SECONDS):
+        go_on_with_backfill.apply_async(args=(company, rule), retry=False)
+
+
+@shared_task
+def go_on_with_backfills() -> None:
+    """Find the backfills that somebody began, or that a worker left."""
+    for company, rule in backfill.running():
+        go_on_with_backfill.apply_async(args=(str(company), str(rule)), retry=False)

@@ -81,6 +81,8 @@ ACTIONS: dict[str, str] = {
     "rule_created": gettext_lazy("Created a conversion rule"),
     "rule_changed": gettext_lazy("Changed a conversion rule"),
     "rule_deleted": gettext_lazy("Deleted a conversion rule"),
+    "backfill_started": gettext_lazy("Started a backfill"),
+    "backfill_stopped": gettext_lazy("Stopped a backfill"),
     "rule_tested": gettext_lazy("Sent a test conversion"),
     "event_resent": gettext_lazy("Sent a conversion again"),
     "events_resent": gettext_lazy("Sent conversions again"),

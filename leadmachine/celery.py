@@ -62,6 +62,7 @@ def schedule_sweeps(sender: Celery, **kwargs: object) -> None:
     sender.add_periodic_task(every, crm_tasks.work_bulk_runs.s(), name="work bulk runs", expires=every)
     sender.add_periodic_task(every, crm_tasks.deliver_due_webhooks.s(), name="webhooks", expires=every)
     sender.add_periodic_task(every, tasks.fetch_due_forms.s(), name="fetch lead forms", expires=every)
+    sender.add_periodic_task(10, tasks.go_on_with_backfills.s(), name="go on with backfills", expires=10)
     sender.add_periodic_task(10, crm_tasks.work_on_imports.s(), name="take up imports", expires=10)
     sender.add_periodic_task(60, crm_tasks.finish_erasures.s(), name="finish erasures", expires=60)
     sender.add_periodic_task(crontab(hour=3, minute=10), crm_tasks.apply_retention.s(), name="retention")
