@@ -1,5 +1,6 @@
 // The script that web sites embed, as /capture/{key}.js; crm.snippet squeezes it. CONFIG: w = wait for consent,
-// c = conversion id for the Insight Tag. No dependency; nothing is kept in the browser before it may be.
+// c = conversion id for the Insight Tag. No dependency; nothing is kept in the browser before it may be. Our own form in
+// a frame is told by its address, for it sees nothing of the page around it.
 ((w, d, conf) => {
   var base = d.currentScript.src.replace(/\.js(\?.*)?$/, "/"),
     store = "leadmachine",
@@ -61,6 +62,11 @@
     var all = said();
     d.querySelectorAll("input[type=hidden]").forEach(input => {
       if (all[input.name]) input.value = all[input.name];
+    });
+    d.querySelectorAll("iframe").forEach(frame => {
+      var src = frame.src;
+      if (src.startsWith(base + "embed/") && !src.includes("event_id"))
+        frame.src = (src + (src.includes("?") ? "&" : "?") + new URLSearchParams(all)).slice(0, 3500);
     });
     return all;
   }

@@ -11,6 +11,21 @@ from typing import Final
 from crm.models import WebForm
 
 MOST_BYTES: Final = 3000
+# What the source calls by a word, and the browser need not. None of them is the name of a property there.
+_SHORT: Final = {
+    "answer": "a",
+    "eventId": "e",
+    "found": "o",
+    "frame": "f",
+    "input": "i",
+    "landing": "l",
+    "names": "m",
+    "src": "s",
+    "store": "k",
+    "touch": "t",
+    "value": "v",
+    "wrong": "x",
+}
 _SOURCE: Final = Path(__file__).with_name("capture_snippet.js")
 
 
@@ -22,7 +37,7 @@ def script_of(form: WebForm) -> str:
 
 @cache
 def _squeezed() -> str:
-    """Without comments, indentation, ends of lines and the blanks around signs; strings stay as they are."""
+    """Without comments, indentation, ends of lines, blanks around signs and long words; strings stay as they are."""
     lines = [line.strip() for line in _SOURCE.read_text(encoding="utf-8").splitlines()]
     text = "".join(line for line in lines if line and not line.startswith("//"))
     parts = re.split(r'("(?:[^"\\]|\\.)*")', text)
@@ -31,4 +46,5 @@ def _squeezed() -> str:
 
 def _tight(code: str) -> str:
     code = re.sub(r"\s*([{}()\[\];,:=+?<>|&!-])\s*", r"\1", code)
+    code = re.sub(rf"(?<![.\w])(?:{'|'.join(_SHORT)})\b", lambda word: _SHORT[word[0]], code)
     return code.replace(";}", "}")

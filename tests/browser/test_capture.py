@@ -159,6 +159,20 @@ def test_a_form_sent_twice_at_once_is_one_event_for_the_tag(
     assert {told["event_id"] for _verb, told in page.evaluate("window.told")} == {created["event_id"]}
 
 
+def test_our_form_in_a_frame_is_told_how_the_visitor_came(
+    page: Page, crm: Installation, site: Website
+) -> None:
+    make_form(page, crm, site)
+    page.context.clear_cookies()
+    base = site.page.partition('action="')[2].partition('"')[0]
+    site.page += f'<iframe src="{base}embed/?lang=de" title="Kontakt"></iframe>'
+    page.goto(f"{site.url}/?li_fat_id=click-9&utm_campaign=spring")
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("[name=li_fat_id]")).to_have_value("click-9")
+    expect(frame.locator("[name=utm_campaign]")).to_have_value("spring")
+    expect(frame.locator("html")).to_have_attribute("lang", "de")
+
+
 def test_nothing_is_kept_before_the_visitor_agrees(page: Page, crm: Installation, site: Website) -> None:
     make_form(page, crm, site)
     page.get_by_label("Keep nothing in the browser").check()
