@@ -75,10 +75,12 @@ class Refused(Exception):
         self.status = status
         self.kind = "client_error" if status < 500 else "server_error"
         self.errors = [{"code": code, "detail": detail, "attr": attr}]
+        self.headers: dict[str, str] = {}
 
     @property
     def answer(self) -> JsonResponse:
-        return JsonResponse({"type": self.kind, "errors": self.errors}, status=self.status)
+        body = {"type": self.kind, "errors": self.errors}
+        return JsonResponse(body, status=self.status, headers=self.headers)
 
 
 def capture_page(
@@ -270,13 +272,7 @@ class TooMany(Refused):
 
     def __init__(self, wait: float) -> None:
         super().__init__(429, "throttled", "Too many at once. Try again in a moment.")
-        self.wait = wait
-
-    @property
-    def answer(self) -> JsonResponse:
-        answer = super().answer
-        answer.headers["Retry-After"] = str(ceil(self.wait))
-        return answer
+        self.headers["Retry-After"] = str(ceil(wait))
 
 
 def _place(address: str) -> str:
@@ -329,7 +325,8 @@ def _page_of(request: CaptureRequest, refusal: Refused) -> HttpResponse:
     """A refusal for people, in a language of theirs."""
     language = language_of("", request.GET.get("lang", ""), request.headers.get("Accept-Language", ""))
     context = {"words": WORDS[language], "language": language, "detail": refusal.errors[0]["detail"]}
-    return HttpResponse(render_to_string("capture/refused.html", context), status=refusal.status)
+    page = render_to_string("capture/refused.html", context)
+    return HttpResponse(page, status=refusal.status, headers=refusal.headers)
 
 
 def _as_refusal(error: ValidationError) -> Refused:

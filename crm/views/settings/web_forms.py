@@ -12,6 +12,7 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -277,7 +278,7 @@ def _page(
         "post_url": f"{base}/",
         "script_code": f'<script src="{base}.js" async></script>',
         "form_code": _form_code(base),
-        "frame_code": f'<iframe src="{base}/embed/" title="{form.name}" width="100%" height="620"></iframe>',
+        "frame_code": _frame_code(base, form.name),
         "texts": list(ConsentText.objects.filter(form=form)),
         "submissions": submissions,
         "trial": _trial(form),
@@ -296,6 +297,10 @@ def _form_code(base: str) -> str:
         "  <button>Send</button>\n"
         "</form>"
     )
+
+
+def _frame_code(base: str, title: str) -> str:
+    return f'<iframe src="{base}/embed/" title="{escape(title)}" width="100%" height="620"></iframe>'
 
 
 def _trial(form: WebForm) -> dict[str, Any] | None:

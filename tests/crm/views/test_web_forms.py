@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -320,6 +321,20 @@ def test_a_form_that_has_ended_says_so_to_people(form: WebForm) -> None:
     answer = Client().get(url, headers={"Accept-Language": "de"})
     assert answer.status_code == 404
     assert "Dieses Formular ist nicht verfügbar" in answer.content.decode()
+
+
+def test_a_visitor_who_is_too_many_is_told_how_long_to_wait(form: WebForm, settings: Any) -> None:
+    settings.CAPTURE_IP_RATE = 1
+    answers = [send(form, email=f"{number}@customer.test") for number in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 429]
+    assert int(answers[1].headers["Retry-After"]) >= 1
+    assert "<h1>" in answers[1].content.decode()
+
+
+def test_the_code_to_embed_is_right_whatever_the_form_is_called(alice: Browser, form: WebForm) -> None:
+    web_forms.update_form(form, {"name": 'A "form" <b>'}, SHELL)
+    page = unescape(alice.seen("settings_form", form.pk))
+    assert 'title="A &quot;form&quot; &lt;b&gt;"' in page
 
 
 def test_another_company_s_form_takes_leads_for_that_company(
