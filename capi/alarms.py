@@ -35,6 +35,7 @@ from capi.models import (
     ConversionEvent,
     Endpoint,
     Lane,
+    LeadForms,
     Rule,
     Status,
 )
@@ -56,6 +57,8 @@ TIMES: Final = 10
 LEAST_MANY: Final = 50
 LEAST_USUAL: Final = 5
 QUIET: Final = timedelta(hours=24)
+# By then they have failed for more than half an hour; see capi.lead_forms.
+FORMS_FAILED: Final = 5
 KEPT: Final = timedelta(days=180)
 
 _PERMISSIONS: Final = ("permission_missing", "not_found")
@@ -110,6 +113,14 @@ def _wrong_now(now: datetime) -> Iterator[Found]:
     for rule in Rule.objects.current().exclude(held_reason=""):
         yield Found(AlarmKind.RULE, f"rule:{rule.pk}", partial(_rule_held, rule))
     yield from _fuses(connection, now)
+    yield from _forms()
+
+
+def _forms() -> Iterator[Found]:
+    """Leads that do not come in, for half an hour now: the portal's tokens end after 60 days."""
+    forms = LeadForms.objects.filter(failures__gte=FORMS_FAILED).first()
+    if forms is not None:
+        yield Found(AlarmKind.TOKEN, "forms", f"{_('Forms cannot be fetched.')} {forms.message}")
 
 
 def _connection(connection: Connection) -> Iterator[Found]:

@@ -15,8 +15,8 @@ from django.core import serializers
 from django.test import Client
 from django.utils import timezone
 
-from capi import delivery, lead_forms, leadgen
-from capi.models import ConversionEvent, FormStatus, LeadFormNotice, LeadForms, Rule
+from capi import alarms, delivery, lead_forms, leadgen
+from capi.models import Alarm, ConversionEvent, FormStatus, LeadFormNotice, LeadForms, Rule
 from capi.sandbox.running import RunningSandbox
 from capi.sandbox.world import LEAD_SECRET, LEAD_TOKEN, SANDBOX_ACCOUNT, SANDBOX_TOKEN
 from crm.actions import customfields
@@ -298,6 +298,20 @@ def test_a_token_that_opens_no_forms_is_explained(company: Company, sandbox: Run
     assert "r_marketing_leadgen_automation" in forms.message
     assert forms.waits_until is not None
     assert lead_forms.companies_with_work() == []
+
+
+def test_forms_that_cannot_be_fetched_for_long_are_told_of(company: Company, sandbox: RunningSandbox) -> None:
+    lead_forms.save(company, str(SANDBOX_ACCOUNT), LEAD_SECRET, SANDBOX_TOKEN, SHELL)
+    for _ in range(4):
+        work(company)
+    assert alarms.watch(company, timezone.now()) == []
+    work(company)
+    [alarm] = alarms.watch(company, timezone.now())
+    assert "r_marketing_leadgen_automation" in alarm.text
+    assert alarms.watch(company, timezone.now()) == []
+    lead_forms.save(company, str(SANDBOX_ACCOUNT), LEAD_SECRET, LEAD_TOKEN, SHELL)
+    alarms.watch(company, timezone.now())
+    assert not Alarm.objects.filter(ended_at=None).exists()
 
 
 def test_an_outage_loses_nothing(company: Company, forms: LeadForms, sandbox: RunningSandbox) -> None:
