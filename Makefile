@@ -2,6 +2,7 @@
 # make test   every check and test, on PostgreSQL and once more on SQLite
 # make env    only the Python environment, in .venv
 # make check  the checks alone    make bench  the benchmark    make lock  new lock files from requirements/*.in
+# make fuzz   the long form of the requests made from the API's description; some minutes
 # make chaos  the long form of the chaos tests, which writes docs/reliability-report.md; some hours
 # make messages  gathers the texts to translate and compiles the translations
 # make sbom   what it stands on, as a bill of materials
@@ -16,7 +17,7 @@ COMPILE := $(VENV) -m uv pip compile --universal --python-version 3.11 --generat
 
 export PORT HOST
 
-.PHONY: run test env env-dev check messages bench chaos sbom screenshots lock
+.PHONY: run test env env-dev check messages bench chaos fuzz sbom screenshots lock
 
 run:
 	@$(PYTHON) requirements/install.py runtime
@@ -59,6 +60,9 @@ bench: env-dev
 
 chaos: env-dev
 	$(VENV) -m tests.chaos
+
+fuzz: env-dev
+	$(PYTEST) -n0 tests/crm/api/long_fuzz.py
 
 # The bill of materials (CycloneDX) of what the program runs on.
 sbom:
