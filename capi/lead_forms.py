@@ -47,8 +47,8 @@ FIRST_PULL: Final = timedelta(days=365)
 PULLED_AT_ONCE: Final = timedelta(days=30)
 PULL_EVERY: Final = timedelta(minutes=15)
 OVERLAP: Final = timedelta(days=1)
-TRIED_FOR: Final = timedelta(days=3)
 RETRIES: Final = (10, 60, 300, 1_800, 7_200, 21_600)
+MOST_TRIES: Final = 16  # which takes three days
 AT_ONCE: Final = 20
 # LinkedIn is away, busy, or lets nothing be read: none of this is about one response.
 _CLOSED: Final = (401, 403, 426, 429)
@@ -95,6 +95,7 @@ def save(company: Company, account: str, secret: str, token: str, actor: Actor) 
     forms.account, forms.failures, forms.message, forms.waits_until = account, 0, "", None
     forms.seal(secret=secret.strip(), token=token.strip())
     forms.save()
+    _try_again()
     audit.record(actor, "forms_saved", forms, company=company)
     return forms
 
@@ -107,7 +108,14 @@ def change_mapping(forms: LeadForms, mapping: Mapping[str, str], actor: Actor) -
         raise ValidationError({"mapping": _("Choose where each answer goes.")})
     forms.mapping = dict(mapping)
     forms.save(update_fields=["mapping"])
+    _try_again()
     audit.record(actor, "forms_mapped", forms, company=forms.company)
+
+
+def _try_again() -> None:
+    """What failed may come in now, by another token or another mapping."""
+    failed = LeadFormNotice.objects.filter(status=FormStatus.FAILED).exclude(response="")
+    failed.update(status=FormStatus.PENDING, attempts=0, next_attempt_at=timezone.now())
 
 
 def targets_of_own_fields() -> dict[str, str]:
@@ -293,13 +301,12 @@ def _fetch(token: str, notice: LeadFormNotice) -> Submission | None:
 
 def _later(notice: LeadFormNotice, message: str, *, may_fail: bool = True) -> None:
     """Let the others go first. For three days, unless it is LinkedIn that fails: it keeps responses for a year."""
-    now = timezone.now()
-    if may_fail and now - notice.created_at >= TRIED_FOR:
+    if may_fail and notice.attempts + 1 >= MOST_TRIES:
         _end(notice, FormStatus.FAILED, message)
         return
-    wait = RETRIES[min(notice.attempts, len(RETRIES) - 1)]
+    wait = timedelta(seconds=RETRIES[min(notice.attempts, len(RETRIES) - 1)])
     LeadFormNotice.objects.filter(pk=notice.pk).update(
-        attempts=F("attempts") + 1, next_attempt_at=now + timedelta(seconds=wait), message=message[:500]
+        attempts=F("attempts") + 1, next_attempt_at=timezone.now() + wait, message=message[:500]
     )
 
 
