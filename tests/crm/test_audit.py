@@ -191,6 +191,12 @@ def add_webhook(doors: Doors) -> str:
     return str(answer.json()["id"])
 
 
+def stop_backfill(doors: Doors) -> None:
+    path = f"capi/rules/{doors.rule().pk}/backfill/"
+    doors.call("POST", path)
+    doors.call("DELETE", path)
+
+
 # By action: how a person does it. Each runs alone, in a company with an owner, a key and a lead.
 DONE_BY: dict[str, Callable[[Doors], object]] = {
     "sign_in": sign_in,
@@ -231,6 +237,8 @@ DONE_BY: dict[str, Callable[[Doors], object]] = {
     "rule_changed": lambda doors: doors.call("PATCH", f"capi/rules/{doors.rule().pk}/", name=CANARY),
     "rule_released": lambda doors: doors.call("POST", f"capi/rules/{doors.rule().pk}/release/"),
     "rule_deleted": lambda doors: doors.call("DELETE", f"capi/rules/{doors.rule().pk}/"),
+    "backfill_started": lambda doors: doors.call("POST", f"capi/rules/{doors.rule().pk}/backfill/"),
+    "backfill_stopped": stop_backfill,
     "rule_tested": lambda doors: doors.call("POST", f"capi/rules/{doors.rule().pk}/test/"),
     "app_released": release_app,
     "event_resent": lambda doors: doors.page("linkedin_resend", reject(doors.event()).pk),
