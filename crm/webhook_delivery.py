@@ -250,6 +250,8 @@ def _settle(delivery: WebhookDelivery, attempt: WebhookAttempt, result: Result, 
         if not WebhookAttempt.objects.filter(pk=attempt.pk).update(**kept):
             return  # the person was erased meanwhile, or the webhook deleted
         columns = _delivered(now) if result.is_delivered else _failed(delivery, result, now)
+        if columns["status"] == WebhookStatus.PENDING and not _is_on(hook):
+            columns |= {"status": WebhookStatus.FAILED, "message": _("The webhook was switched off.")}
         mine = WebhookDelivery.objects.filter(pk=delivery.pk, lease=delivery.lease)
         if not mine.update(attempts=F("attempts") + 1, lease=None, lease_until=None, **columns):
             return
@@ -286,6 +288,11 @@ def _line(hook: Webhook, result: Result, now: datetime) -> None:
         failures=F("failures") + 1,
         waits_until=now + timedelta(seconds=rest) if result.rest else hook.waits_until,
     )
+
+
+def _is_on(hook: Webhook) -> bool:
+    """Whether it is still to be told of anything: somebody may have switched it off while a message was on its way."""
+    return Webhook.objects.filter(pk=hook.pk, is_active=True).exists()
 
 
 def _is_dead(hook: Webhook, delivery: WebhookDelivery) -> bool:

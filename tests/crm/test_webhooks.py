@@ -434,6 +434,20 @@ def test_all_that_has_failed_since_is_sent_again(company: Company, receiver: Rec
     assert len(receiver.got) == 2
 
 
+def test_a_message_on_its_way_while_the_webhook_is_switched_off_waits_for_nothing(
+    company: Company, receiver: Receiver
+) -> None:
+    receiver.answers = [(500, {})]
+    hook = listen(company, receiver, "lead_created").hook
+    LeadFactory(company=company)
+    message = webhook_delivery._claim(timezone.now())
+    assert message is not None
+    webhooks.change_webhook(hook, {"is_active": False}, SHELL)
+    webhook_delivery._deliver(message)
+    message.refresh_from_db()
+    assert (message.status, message.message) == ("failed", "The webhook was switched off.")
+
+
 def test_nothing_is_sent_again_while_the_webhook_is_off(company: Company, receiver: Receiver) -> None:
     hook = listen(company, receiver).hook
     message = webhooks.send_test(hook)
