@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from capi.views import events, health, lead_forms, rules, setup
+from capi.views import backfill, events, health, lead_forms, rules, setup
 
 urlpatterns = [
     path("", setup.setup, name="linkedin_setup"),
@@ -20,6 +20,7 @@ urlpatterns = [
     path("rules/<uuid:pk>/release/", rules.release_rule, name="linkedin_rule_release"),
     path("rules/<uuid:pk>/delete/", rules.delete_rule, name="linkedin_rule_delete"),
     path("rules/<uuid:pk>/test/", rules.test_rule, name="linkedin_rule_test"),
+    path("rules/<uuid:pk>/backfill/", backfill.backfill_rule, name="linkedin_rule_backfill"),
     path("rules/<uuid:pk>/preview/", rules.preview_rule, name="linkedin_preview"),
     path("health/", health.health, name="linkedin_health"),
     path("forms/", lead_forms.lead_forms, name="linkedin_forms"),

@@ -33,6 +33,33 @@ class TestSwitch:
         assert client_of(manager).post(f"/linkedin/rules/{rule.pk}/switch/").status_code == 403
 
 
+class TestBackfill:
+    def test_counts_starts_and_stops(self, alice: Client, company: Company, rule: Rule) -> None:
+        Rule.objects.update(is_active=False)
+        LeadFactory(company=company)
+        LeadFactory(company=company, consent="denied")
+        Rule.objects.update(is_active=True)
+        url = f"/linkedin/rules/{rule.pk}/backfill/"
+        assert f'href="{url}"' in alice.get(f"/linkedin/rules/{rule.pk}/").content.decode()
+        page = alice.get(url).content.decode()
+        assert "1 can be told" in page
+        assert "1 without consent." in page
+        assert alice.post(url).status_code == 302
+        assert Rule.objects.get(pk=rule.pk).backfill_until is not None
+        assert "Stop the backfill?" in alice.get(url).content.decode()
+        assert alice.post(f"{url}?stop").status_code == 302
+        assert Rule.objects.get(pk=rule.pk).backfill_until is None
+
+    def test_a_rule_that_is_off_says_so(self, alice: Client, rule: Rule) -> None:
+        Rule.objects.update(is_active=False)
+        url = f"/linkedin/rules/{rule.pk}/backfill/"
+        assert f'href="{url}"' not in alice.get(f"/linkedin/rules/{rule.pk}/").content.decode()
+        assert "Switch it on first" in alice.post(url, follow=True).content.decode()
+
+    def test_a_manager_may_not(self, manager: User, rule: Rule, client_of: Callable[[User], Client]) -> None:
+        assert client_of(manager).post(f"/linkedin/rules/{rule.pk}/backfill/").status_code == 403
+
+
 class TestEdit:
     def url(self, rule: Rule) -> str:
         return f"/linkedin/rules/{rule.pk}/"
