@@ -8,6 +8,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from capi import accounting, alarms, backfill, delivery, heartbeat, lead_forms
+from crm import turns
 from crm.models import Company
 from crm.tenancy import company_scope
 
@@ -16,10 +17,13 @@ BACKFILL_SECONDS = 5
 
 
 @shared_task
-def deliver(company: str) -> None:
+def deliver(company: str, baton: str = "") -> None:
     """Take one turn for a company; if more is due, queue up again behind the others."""
+    work = f"deliver:{company}"
+    if turns.is_needless(work, baton):
+        return
     if delivery.deliver_turn(UUID(company)):
-        deliver.apply_async(args=(company,), retry=False)
+        turns.go_on(work, lambda baton: deliver.apply_async(args=(company, baton), retry=False))
 
 
 @shared_task
@@ -48,10 +52,13 @@ def look_back() -> None:
 
 
 @shared_task
-def fetch_forms(company: str) -> None:
+def fetch_forms(company: str, baton: str = "") -> None:
     """A turn for a company's lead forms; if there is more, it queues up again behind the others."""
+    work = f"forms:{company}"
+    if turns.is_needless(work, baton):
+        return
     if lead_forms.work(UUID(company)):
-        fetch_forms.apply_async(args=(company,), retry=False)
+        turns.go_on(work, lambda baton: fetch_forms.apply_async(args=(company, baton), retry=False))
 
 
 @shared_task

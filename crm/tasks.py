@@ -6,7 +6,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from crm import import_work, webhook_delivery
+from crm import import_work, turns, webhook_delivery
 from crm.actions import automations, bulk_runs, erase, reminders, retention
 from crm.models import Company
 
@@ -15,10 +15,13 @@ TURN_SECONDS = 15
 
 
 @shared_task
-def work_on_import(company: str, pk: str) -> None:
+def work_on_import(company: str, pk: str, baton: str = "") -> None:
     """A turn for an import; if there is more, it queues up again behind the others."""
+    work = f"import:{pk}"
+    if turns.is_needless(work, baton):
+        return
     if import_work.work(Company.objects.get(pk=company), UUID(pk), TURN_SECONDS):
-        work_on_import.apply_async(args=(company, pk), retry=False)
+        turns.go_on(work, lambda baton: work_on_import.apply_async(args=(company, pk, baton), retry=False))
 
 
 @shared_task
@@ -65,10 +68,13 @@ def run_automations() -> None:
 
 
 @shared_task
-def deliver_webhooks(company: str) -> None:
+def deliver_webhooks(company: str, baton: str = "") -> None:
     """A turn for the webhooks of a company; if more is due, it queues up again behind the others."""
+    work = f"webhooks:{company}"
+    if turns.is_needless(work, baton):
+        return
     if webhook_delivery.deliver_turn(UUID(company)):
-        deliver_webhooks.apply_async(args=(company,), retry=False)
+        turns.go_on(work, lambda baton: deliver_webhooks.apply_async(args=(company, baton), retry=False))
 
 
 @shared_task
