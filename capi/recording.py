@@ -152,8 +152,42 @@ def reissue(event: ConversionEvent, rule: Rule, now: datetime) -> ConversionEven
         next_attempt_at=max(now, event.settles_at or now),
         expires_at=event.expires_at,
     )
+    if former := _back_again(row, now):
+        return former
     ConversionEvent.objects.bulk_create([row], ignore_conflicts=True)
     return row
+
+
+def _back_again(row: ConversionEvent, now: datetime) -> ConversionEvent | None:
+    """The row that the rule's conversion id had before it was changed and changed back: only it may have this id."""
+    former = ConversionEvent.objects.filter(
+        conversion_id=row.conversion_id,
+        event_id=row.event_id,
+        status=Status.CANCELLED,
+        reason="rule_changed",
+        unknown_outcomes=0,
+        erasure=None,
+    ).first()
+    if former is None:
+        return None
+    ConversionEvent.objects.filter(pk=former.pk).update(
+        rule=row.rule,
+        status=Status.PENDING,
+        reason="",
+        message="",
+        settles_at=row.settles_at,
+        next_attempt_at=row.next_attempt_at,
+        expires_at=row.expires_at,
+        # LinkedIn never stored it, so the person may be described anew.
+        element="",
+        identifiers=[],
+        told_lead=None,
+        failures=0,
+        batch_key=None,
+        is_suspect=False,
+        changed_at=now,
+    )
+    return ConversionEvent.objects.get(pk=former.pk)
 
 
 def cancel_waiting(events: ConversionEventQuerySet, reason: str, now: datetime) -> int:

@@ -1,6 +1,7 @@
 """Writes back what an answer means: for every event of the batch, its attempt, its connection and its holds.
 
-Everything is one transaction, and events are only written where the lease is still ours.
+Everything is one transaction, and events are only written where the lease is still ours. An answer that comes after the
+lease is a note in the log: what it says of the line, the token or a rule is of another time.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.db.models import F
 
-from capi import erasing, holds, outcome
+from capi import erasing, holds, outcome, recording
 from capi.claiming import Batch
 from capi.models import (
     Attempt,
@@ -59,15 +60,18 @@ def settle(
         found = _blame_suspects(connection, events, found)
         verdicts = [_for_test(event, verdict) for event, verdict in zip(events, found.verdicts, strict=True)]
         _answer(batch, events, verdicts, found, now, status_code, duration_ms)
-        _write_verdicts(batch.lease, events, verdicts, found, now)
-        _hold(connection, events, found, now)
-        _line(connection, batch, found, now)
-        over = _is_over(batch, found)
-        if over:
-            _release_probed(connection, events, found)
-        if over or found.hold:
-            holds.apply(connection, now)
         sent = ConversionEvent.objects.filter(pk__in=[event.pk for event in events])
+        if ConversionEvent.objects.filter(lease=batch.lease).exists():
+            _write_verdicts(batch.lease, events, verdicts, found, now)
+            _hold(connection, batch, events, found, now)
+            _line(connection, batch, found, now)
+            over = _is_over(batch, found)
+            if over:
+                _release_probed(connection, events, found)
+            if over or found.hold:
+                holds.apply(connection, now)
+            if any(verdict.kind not in _FINAL for verdict in verdicts):
+                recording.cancel_waiting(sent.exclude(rule__deleted_at=None), "rule_deleted", now)
         erasing.close(sent, batch.company, now)
 
 
@@ -189,16 +193,24 @@ def _batch_keys(
     return {event.pk: first if place < middle else second for place, event in enumerate(isolated)}
 
 
-def _hold(connection: Connection, events: Sequence[ConversionEvent], found: Outcome, now: datetime) -> None:
+def _hold(
+    connection: Connection, batch: Batch, events: Sequence[ConversionEvent], found: Outcome, now: datetime
+) -> None:
     if found.hold is None:
         return
     reason, message = found.hold.reason, found.hold.message
-    if found.hold.scope == "connection" and connection.held_reason != holds.PAUSED_BY_PERSON:
+    if found.hold.scope == "connection" and _is_about(connection, batch):
         holds.hold(connection, reason, message, now)
     if found.hold.scope == "app":
         holds.hold_app(connection.endpoint, reason, message, now)
     if found.hold.scope == "rule":
         _hold_rules(events, found, now)
+
+
+def _is_about(connection: Connection, batch: Batch) -> bool:
+    """Whether LinkedIn refused the token that is there now, and not one that was replaced while it answered."""
+    is_paused = connection.held_reason == holds.PAUSED_BY_PERSON
+    return not is_paused and connection.token_sealed == batch.connection.token_sealed
 
 
 def _hold_rules(events: Sequence[ConversionEvent], found: Outcome, now: datetime) -> None:
@@ -211,6 +223,26 @@ def _hold_rules(events: Sequence[ConversionEvent], found: Outcome, now: datetime
     for rule in Rule.objects.select_for_update().filter(pk__in=blamed):
         if rule.conversion_id in (found.hold.conversion_ids if found.hold else ()):
             holds.hold(rule, blamed[rule.pk].reason, blamed[rule.pk].message, now)
+        else:
+            _replace_former([event.pk for event in events], rule, blamed[rule.pk], now)
+
+
+def _replace_former(ids: Sequence[UUID], rule: Rule, verdict: Verdict, now: datetime) -> None:
+    """What was on its way when its rule got another conversion id, and is refused for the old one.
+
+    It is issued anew. What LinkedIn may have of an earlier request keeps its conversion, and ends here: nothing holds
+    it, so it would be sent and refused again and again.
+    """
+    refused = ConversionEvent.objects.filter(pk__in=ids, rule=rule, status=Status.HELD, held_by=Holder.RULE)
+    for event in refused.exclude(conversion_id=rule.conversion_id).select_related("lead", "deal"):
+        recording.reissue(event, rule, now)
+        ConversionEvent.objects.filter(pk=event.pk, status=Status.HELD).update(
+            status=Status.REJECTED,
+            held_by="",
+            reason=verdict.reason,
+            message=verdict.message[:500],
+            changed_at=now,
+        )
 
 
 def _line(connection: Connection, batch: Batch, found: Outcome, now: datetime) -> None:
