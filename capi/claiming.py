@@ -78,7 +78,7 @@ def claim(company: Company, now: datetime, *, tidy_first: bool = True) -> Batch 
             return Nothing(soon=True)
         lease = uuid4()
         free = ConversionEvent.objects.filter(pk__in=ids, status__in=(Status.PENDING, Status.HELD))
-        free.filter(erasure=None).update(
+        free.filter(erasure=None, expires_at__gt=now).update(
             status=Status.SENDING,
             held_by="",
             lease=lease,

@@ -17,7 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from capi import failpoints, heartbeat, holds, identity, outcome, payload
+from capi import claiming, erasing, failpoints, heartbeat, holds, identity, outcome, payload
 from capi.claiming import Batch, claim
 from capi.linkedin import LinkedInClient
 from capi.models import (
@@ -54,6 +54,8 @@ logger = logging.getLogger(__name__)
 # A company's turn: long enough to be efficient, short enough that the others are not kept waiting.
 TURN_SECONDS = 2.0
 _BUCKET_PAUSE = 0.125
+
+_FAULTS_OF_OURS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 # Two statements that the ORM would make row by row; both are the same on PostgreSQL and SQLite.
 _STORE_ELEMENT = (
@@ -215,12 +217,18 @@ def _prepare(batch: Batch) -> list[ConversionEvent]:
         _set_aside(batch.lease, decisions, now)
         _store_elements(batch.lease, [decision.event for decision in going if decision.is_new])
         leased = ConversionEvent.objects.filter(lease=batch.lease, status=Status.SENDING)
-        if not leased.update(attempts=F("attempts") + 1):
+        if not leased.update(attempts=F("attempts") + 1, **_renewed(batch, now)):
             return []
         mine = set(leased.values_list("pk", flat=True))
         events = [decision.event for decision in going if decision.event.pk in mine]
         _note(batch, len(events), now)
     return events
+
+
+def _renewed(batch: Batch, now: datetime) -> dict[str, datetime]:
+    """A lease that was eaten up by a slow start begins anew, or it could end while LinkedIn is being asked."""
+    ends, whole = batch.events[0].lease_until, timedelta(seconds=claiming.LEASE_SECONDS)
+    return {} if ends and ends - now > whole * 2 / 3 else {"lease_until": now + whole}
 
 
 def _decide(event: ConversionEvent, subject: identity.Subject | None, batch: Batch) -> _Decision:
@@ -232,6 +240,16 @@ def _decide(event: ConversionEvent, subject: identity.Subject | None, batch: Bat
         # Built before: only consent is asked again, and only it can stop the same bytes from going out.
         denied = subject.lead and identity.consent_obstacle(subject.lead, batch.company)
         return _Decision(event, denied or None)
+    try:
+        return _build(event, subject, batch)
+    except _FAULTS_OF_OURS as error:
+        # One bad event must not hold up the others of its batch. The error's own words may name the person.
+        logger.error("Event %s cannot be built (%s).", event.pk, type(error).__name__)  # noqa: TRY400
+        return _Decision(event, identity.Obstacle("not_built"))
+
+
+def _build(event: ConversionEvent, subject: identity.Subject, batch: Batch) -> _Decision:
+    """Look at what keeps it from being sent, and make its element if nothing does."""
     obstacle = identity.obstacle(subject, event.rule, batch.connection, batch.company)
     if obstacle or subject.lead is None:
         return _Decision(event, obstacle or identity.Obstacle("no_identifier"))
@@ -332,10 +350,17 @@ def _note(batch: Batch, size: int, now: datetime) -> None:
 def _hold_unreadable(batch: Batch, why: str) -> None:
     """The stored token cannot be decrypted: nothing is lost, and whoever saves it again cures it."""
     now = timezone.now()
+    free = {"lease": None, "lease_until": None, "changed_at": now}
     with transaction.atomic():
-        ConversionEvent.objects.filter(lease=batch.lease).update(
-            status=Status.PENDING, lease=None, lease_until=None, changed_at=now
-        )
         connection = Connection.objects.select_for_update().get(pk=batch.connection.pk)
-        holds.hold(connection, "token_unreadable", why, now)
+        taken = ConversionEvent.objects.filter(pk__in=[event.pk for event in batch.events])
+        ours = taken.filter(lease=batch.lease)
+        # A test event waits for no hold, so it would be taken again at once.
+        ours.filter(is_test=True).update(
+            status=Status.REJECTED, reason="token_unreadable", message=why[:500], **free
+        )
+        ours.update(status=Status.PENDING, **free)
+        if connection.token_sealed == batch.connection.token_sealed:
+            holds.hold(connection, "token_unreadable", why, now)
         holds.apply(connection, now)
+        erasing.close(taken, batch.company, now)

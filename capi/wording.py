@@ -52,6 +52,12 @@ SENTENCES: dict[str, str] = {
     "excluded_by_condition": (
         _("The rule's conditions leave this one out. If it should count, change them, then resend.")
     ),
+    "not_built": (
+        _(
+            "This could not be put into the form that LinkedIn takes, which is a fault of LeadMachine. Tell "
+            "whoever runs it; once it is mended, resend."
+        )
+    ),
     # held
     "consent_unknown": (
         _(

@@ -149,7 +149,7 @@ class TestSentence:
         "code",
         [
             *("no_identifier", "consent_denied", "test_lead", "internal_lead", "spam_lead", "archived_lead"),
-            *("sample_lead", "erased", "duplicate", "excluded_by_condition"),
+            *("sample_lead", "erased", "duplicate", "excluded_by_condition", "not_built"),
             *("consent_unknown", "no_token", "paused_by_person"),
             *("rule_changed", "rule_deleted", "undone", "merged", "cancelled_by_person"),
             *("too_old", "exhausted", "settling"),
