@@ -55,7 +55,8 @@ logger = logging.getLogger(__name__)
 TURN_SECONDS = 2.0
 _BUCKET_PAUSE = 0.125
 
-_FAULTS_OF_OURS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+# Not every exception: a database that is away and a time limit are no fault of one event or company.
+FAULTS_OF_OURS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 # Two statements that the ORM would make row by row; both are the same on PostgreSQL and SQLite.
 _STORE_ELEMENT = (
@@ -242,7 +243,7 @@ def _decide(event: ConversionEvent, subject: identity.Subject | None, batch: Bat
         return _Decision(event, denied or None)
     try:
         return _build(event, subject, batch)
-    except _FAULTS_OF_OURS as error:
+    except FAULTS_OF_OURS as error:
         # One bad event must not hold up the others of its batch. The error's own words may name the person.
         logger.error("Event %s cannot be built (%s).", event.pk, type(error).__name__)  # noqa: TRY400
         return _Decision(event, identity.Obstacle("not_built"))

@@ -7,6 +7,7 @@ whose request has ended since: its answer counts, its words go.
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
@@ -18,6 +19,7 @@ from crm.actions import erase
 from crm.models import Company, Erasure, Lead
 
 _PRUNED_AT_ONCE = 1000
+_STRIPPED_AT_ONCE = 5000
 
 
 def forget(lead: Lead, erasure: Erasure, now: datetime) -> None:
@@ -58,7 +60,15 @@ def strip_settled(before: datetime, *, dry_run: bool) -> int:
     kept = old.exclude(element="", identifiers=[])
     if dry_run:
         return kept.count()
-    return kept.update(element="", identifiers=[])
+    # In parts: all of a long log in one statement would be broken off, each night again.
+    count, last = 0, UUID(int=0)
+    while ids := list(
+        kept.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:_STRIPPED_AT_ONCE]
+    ):
+        # Asked for once more: what somebody resends in this moment waits again.
+        count += kept.filter(pk__in=ids).update(element="", identifiers=[])
+        last = ids[-1]
+    return count
 
 
 def prune_attempts(before: datetime) -> int:

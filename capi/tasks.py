@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from uuid import UUID
 
 from celery import shared_task
+from django.db import DatabaseError
 from django.utils import timezone
 
 from capi import accounting, alarms, backfill, delivery, heartbeat, lead_forms
 from crm import turns
 from crm.models import Company
 from crm.tenancy import company_scope
+
+logger = logging.getLogger(__name__)
 
 # A turn is short, so that companies take turns and live events never wait for long.
 BACKFILL_SECONDS = 5
@@ -37,18 +42,28 @@ def deliver_due() -> None:
 @shared_task(soft_time_limit=280, time_limit=300)
 def watch() -> None:
     """Every minute: tell those who manage LinkedIn what stops it."""
-    for company in Company.objects.all():
-        with company_scope(company):
-            alarms.watch(company, timezone.now())
+    _each_by_itself(lambda company: alarms.watch(company, timezone.now()))
 
 
 @shared_task(soft_time_limit=3400, time_limit=3500)
 def look_back() -> None:
     """Each night: add up every company's accounts, and look at what only days can show."""
+    _each_by_itself(_look_back)
+
+
+def _look_back(company: Company) -> None:
+    accounting.fold()
+    alarms.look_back(company, timezone.now())
+
+
+def _each_by_itself(work: Callable[[Company], object]) -> None:
+    """In the scope of every company; what fails in one of them is logged, and keeps no other from its alarms."""
     for company in Company.objects.all():
-        with company_scope(company):
-            accounting.fold()
-            alarms.look_back(company, timezone.now())
+        try:
+            with company_scope(company):
+                work(company)
+        except (DatabaseError, *delivery.FAULTS_OF_OURS):
+            logger.exception("Company %s could not be looked after.", company.pk)
 
 
 @shared_task

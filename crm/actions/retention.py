@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -21,6 +22,8 @@ ANSWERS_KEPT_FOR = timedelta(hours=24)
 SHORTEST_CONVERSION_DAYS = 90
 LONGEST_DAYS = 3650
 _LEADS_AT_ONCE = 500
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -116,10 +119,13 @@ def apply_retention(company: Company, *, dry_run: bool = False, now: datetime | 
 
 
 def apply_everywhere(*, dry_run: bool = False) -> Outlived:
-    """Every company, one after the other."""
+    """Every company, one after the other; what fails in one of them is logged, and the others have their turn."""
     found = Outlived()
     for company in Company.objects.all():
-        found += apply_retention(company, dry_run=dry_run)
+        try:
+            found += apply_retention(company, dry_run=dry_run)
+        except DatabaseError:
+            logger.exception("What company %s has kept long enough could not be removed.", company.pk)
     return found
 
 

@@ -1,4 +1,4 @@
-"""What is seen to between the claim and the request: one event's trouble is not the others', and none goes round for ever."""
+"""Between claim and request: one event's trouble is not the others', and nothing goes round for ever."""
 
 from __future__ import annotations
 

@@ -14,6 +14,9 @@ from django.db import InterfaceError, OperationalError, close_old_connections, c
 from capi import delivery, heartbeat
 from crm import webhook_delivery
 
+# The database, which may come back.
+_AWAY = (OperationalError, InterfaceError)
+
 
 class Command(BaseCommand):
     """A request under way is finished before it stops; what is left waits in its row."""
@@ -35,24 +38,36 @@ class Command(BaseCommand):
 
     def _round(self, stopped: threading.Event, *, may_fail: bool) -> bool:
         """A turn for every company with work, unless told to stop; whether more is due at once."""
-        more = False
+        failures: list[Exception] = []
         try:
             heartbeat.asked()
-            for company in delivery.companies_with_work():
-                if stopped.is_set():
-                    break
-                more = delivery.deliver_turn(company) or more
-            for company in webhook_delivery.companies_with_work():
-                if stopped.is_set():
-                    break
-                more = webhook_delivery.deliver_turn(company) or more
-        except (OperationalError, InterfaceError) as error:
-            # The database may come back; the leases see to what was under way.
-            if not may_fail:
-                raise
-            self.stderr.write(f"The database does not answer ({type(error).__name__}). Trying again.")
-            connection.close()
+            turns = [(delivery.deliver_turn, company) for company in delivery.companies_with_work()]
+            turns += [
+                (webhook_delivery.deliver_turn, company) for company in webhook_delivery.companies_with_work()
+            ]
+        except _AWAY as error:
+            turns = []
+            self._failed(error, failures)
+        more = False
+        for turn, company in turns:
+            if stopped.is_set():
+                break
+            try:
+                more = turn(company) or more
+            except (*_AWAY, *delivery.FAULTS_OF_OURS) as error:
+                # The others have their turns; the lease sees to what was under way.
+                self._failed(error, failures, f"Company {company}: ")
+        if failures and not may_fail:
+            raise failures[0]
         return more
+
+    def _failed(self, error: Exception, failures: list[Exception], whose: str = "") -> None:
+        failures.append(error)
+        if isinstance(error, _AWAY):
+            self.stderr.write(f"{whose}The database does not answer ({type(error).__name__}). Trying again.")
+            connection.close()
+        else:
+            self.stderr.write(f"{whose}A turn failed ({type(error).__name__}). Trying again.")
 
 
 def _stop_on_signal() -> threading.Event:
