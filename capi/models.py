@@ -355,6 +355,11 @@ class ConversionEvent(TenantModel):
             models.Index(
                 "company", "lane", "next_attempt_at", "id", condition=Q(status="pending"), name="event_due"
             ),
+            models.Index(
+                *("company", "lane", "next_attempt_at", "id"),
+                condition=Q(status="pending", is_test=True),
+                name="event_test_due",
+            ),
             models.Index("company", "lease_until", condition=Q(status="sending"), name="event_leased"),
             models.Index(
                 "company", "expires_at", condition=Q(status__in=("pending", "held")), name="event_fuse"

@@ -1,7 +1,10 @@
 """`python -m tests.benchmarks.history --events 10000000`: how a long log weighs on what must be quick.
 
 Fills the log of 20 companies with accepted events of the past two years on a PostgreSQL of its own, adds 2,000 events
-that are due in each, and measures: a claim, the page of the log, the accounts, the metrics, and a night's retention.
+that are due in each and, with `--due`, many in one of them, and measures: claims, the page of the log, the accounts,
+the metrics, a hold and its end over all that is due in one company, and a night's retention.
+
+    python -m tests.benchmarks.history --events 2200000 --due 200000      what reliability asks for: claim p95 ≤ 20 ms
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from tests.benchmarks.load import percentile
 from tests.benchmarks.stage import Stage
 
 if TYPE_CHECKING:
+    from crm.models import Company
     from tests.benchmarks.delivery import Senders
 
 YEARS = timedelta(days=730)
@@ -29,6 +33,7 @@ def main() -> int:
     """Fill, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--events", type=int, default=10_000_000)
+    parser.add_argument("--due", type=int, default=0, help="so many more are due in one of the companies")
     options = parser.parse_args()
     with Stage() as stage:
         import django
@@ -42,6 +47,7 @@ def main() -> int:
         senders = Senders.make()
         _fill(stage, senders, options.events)
         senders.fill(DUE_EACH * len(senders.companies))
+        _backlog(senders, options.due)
         _vacuum()
         stage.say("Measuring …")
         for what, figure in _figures(senders):
@@ -100,6 +106,21 @@ def _chunk(senders: Senders, company: Any, start: int, count: int, each: int, no
     table.flush()
 
 
+def _backlog(senders: Senders, events: int) -> None:
+    """Due in the first company alone."""
+    from django.db import transaction
+    from django.utils import timezone
+
+    from capi.models import Lane
+    from crm.tenancy import company_scope
+
+    company, now = senders.companies[0], timezone.now()
+    for start in range(0, events, CHUNK):
+        senders._fillings += 1
+        with company_scope(company), transaction.atomic():
+            senders._fill(company, min(CHUNK, events - start), Lane.LIVE, now)
+
+
 def _vacuum() -> None:
     from django.db import connection
 
@@ -109,6 +130,7 @@ def _vacuum() -> None:
 
 def _figures(senders: Senders) -> list[tuple[str, str]]:
     from django.db import connection
+    from django.utils import timezone
 
     from capi import accounting, erasing, log
     from capi.delivery import companies_with_work
@@ -123,23 +145,24 @@ def _figures(senders: Senders) -> list[tuple[str, str]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_total_relation_size('capi_conversionevent')")
         size = cursor.fetchone()[0]
-    claims = _claims(senders)
+    claims, first = _claims(senders.companies), _claims([company])
     with company_scope(company):
+        due = ConversionEvent.objects.due(timezone.now()).count()
         found = [
             ("Events in the log", f"{rows:,} in {size / 1e9:.1f} GB"),
-            (
-                "A claim of 100",
-                f"p50 {percentile(claims, 50) * 1000:.1f} ms, p95 {percentile(claims, 95) * 1000:.1f} ms",
-            ),
+            ("A claim of 100, the companies in turn", _spread(claims)),
+            (f"A claim of 100 where {due:,} are due", _spread(first)),
             ("Who has work, of 20 companies", _took(companies_with_work)),
             ("The first page of the log", _took(lambda: list(ConversionEvent.objects.for_log()[: log.PAGE]))),
             ("The sentence above it, 30 days", _took(log.Summary.now)),
             ("Accounts of a company", _took(lambda: accounting.account(company))),
+            (f"Holding what is due in a company ({due:,})", _took(_hold)),
+            ("Letting it go", _took(_release)),
         ]
-        due = _took(lambda: erasing.strip_settled(_long_ago(), dry_run=True))
+        nothing = _took(lambda: erasing.strip_settled(_long_ago(), dry_run=True))
     return [
         *found,
-        ("Retention of a company that finds nothing", due),
+        ("Retention of a company that finds nothing", nothing),
         ("Retention of a company, the first night", _took(lambda: apply_retention(company))),
         ("/metrics, all companies", _took(exposition)),
     ]
@@ -151,7 +174,27 @@ def _long_ago() -> Any:
     return timezone.now() - timedelta(days=3000)
 
 
-def _claims(senders: Senders) -> list[float]:
+def _spread(taken: list[float]) -> str:
+    return f"p50 {percentile(taken, 50) * 1000:.1f} ms, p95 {percentile(taken, 95) * 1000:.1f} ms"
+
+
+def _hold() -> None:
+    from capi import operations
+    from capi.models import Connection
+    from tests.benchmarks.delivery import SHELL
+
+    operations.pause_connection(Connection.objects.get(), SHELL)
+
+
+def _release() -> None:
+    from capi import operations
+    from capi.models import Connection
+    from tests.benchmarks.delivery import SHELL
+
+    operations.release_connection(Connection.objects.get(), SHELL)
+
+
+def _claims(companies: list[Company]) -> list[float]:
     from django.utils import timezone
 
     from capi.claiming import claim
@@ -160,7 +203,7 @@ def _claims(senders: Senders) -> list[float]:
 
     taken = []
     for number in range(CLAIMS):
-        company = senders.companies[number % len(senders.companies)]
+        company = companies[number % len(companies)]
         with company_scope(company):
             Connection.objects.update(bucket=20)
             started = time.perf_counter()

@@ -6,12 +6,14 @@ import threading
 
 import pytest
 from django.db import connection as database
+from django.utils import timezone
 
 from capi import delivery
 from capi.models import Attempt, ConversionEvent
 from capi.sandbox.running import RunningSandbox
 from crm.models import Company
 from crm.tenancy import company_scope
+from tests.chaos import dying
 from tests.factories import CompanyFactory, LeadFactory, RuleFactory, connect
 
 COMPANIES, LEADS, WORKERS = 4, 60, 16
@@ -55,3 +57,18 @@ def test_sixteen_claimers_send_every_event_once(sandbox: RunningSandbox) -> None
         with company_scope(company):
             assert ConversionEvent.objects.filter(status="accepted", attempts=1).count() == LEADS
             assert sum(Attempt.objects.values_list("size", flat=True)) == LEADS
+
+
+def test_a_claim_does_not_read_all_that_is_due(db: None) -> None:
+    """It asks first for a test event, which there hardly ever is, and then for the oldest hundred."""
+    company = CompanyFactory()
+    with company_scope(company):
+        connect(company)
+        RuleFactory(company=company)
+        LeadFactory(company=company)
+        dying.multiply(company, 5_000)
+        with database.cursor() as cursor:
+            cursor.execute("ANALYZE capi_conversionevent")
+        due = ConversionEvent.objects.due(timezone.now())
+        assert "event_test_due" in due.filter(is_test=True)[:1].explain()
+        assert "event_due" in due[:100].explain()
