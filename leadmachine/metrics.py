@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Min, Q, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -22,7 +22,16 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from capi import claiming, versions
-from capi.models import Alarm, Attempt, Connection, ConversionEvent, Status, Worker
+from capi.models import (
+    Alarm,
+    AppHold,
+    Attempt,
+    Connection,
+    ConversionEvent,
+    ConversionEventQuerySet,
+    Status,
+    Worker,
+)
 from crm.tenancy import every_company
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -81,21 +90,36 @@ def _events() -> Iterator[Metric]:
     for row in events.values("status", "reason").annotate(count=Count("pk")):
         counts.add_metric([row["status"], row["reason"]], row["count"])
     yield counts
-    due = events.filter(status=Status.PENDING, next_attempt_at__lte=now).aggregate(
-        first=Min("next_attempt_at")
+    due = events.filter(status=Status.PENDING, next_attempt_at__lte=now, erasure=None)
+    yield _one("leadmachine_oldest_due_seconds", "How long the oldest event has been due.", _age(due, now))
+    waiting = Connection.objects.filter(waits_until__gt=now)
+    yield _one(
+        "leadmachine_oldest_ready_seconds",
+        "How long the oldest event has been due whose connection does not wait for LinkedIn.",
+        _age(due.exclude(company__in=waiting.values("company")), now),
     )
-    age = (now - due["first"]).total_seconds() if due["first"] else 0.0
-    yield _one("leadmachine_oldest_due_seconds", "How long the oldest event has been due.", age)
-    held = events.filter(status=Status.HELD, expires_at__gt=now).aggregate(first=Min("expires_at"))
-    if held["first"]:
-        left = (held["first"] - now).total_seconds()
-        yield _one("leadmachine_fuse_seconds", "Until the first held event is too old for LinkedIn.", left)
+    broken = Connection.objects.filter(breaker_open=True)
+    stuck = Q(status=Status.HELD) | Q(status=Status.PENDING, company__in=broken.values("company"))
+    first = events.filter(stuck, expires_at__gt=now).aggregate(first=Min("expires_at"))["first"]
+    if first:
+        left = (first - now).total_seconds()
+        yield _one(
+            "leadmachine_fuse_seconds",
+            "Until the first event that is held, or that LinkedIn does not answer for, is too old.",
+            left,
+        )
     unknown = events.filter(unknown_outcomes__gt=0).aggregate(sum=Sum("unknown_outcomes"))
     yield _one(
         "leadmachine_unknown_outcomes",
         "Times that LinkedIn may have stored an event twice.",
         unknown["sum"] or 0,
     )
+
+
+def _age(due: ConversionEventQuerySet, now: datetime) -> float:
+    """In seconds; 0 if nothing is due."""
+    first = due.aggregate(first=Min("next_attempt_at"))["first"]
+    return (now - first).total_seconds() if first else 0.0
 
 
 def _attempts() -> Iterator[Metric]:
@@ -140,6 +164,8 @@ def _installation() -> Iterator[Metric]:
     left = versions.days_left(settings.LINKEDIN_VERSION, now.date())
     if left is not None:
         yield _one("leadmachine_api_version_days", "Days that LinkedIn still serves LINKEDIN_VERSION.", left)
+    refused = AppHold.objects.exclude(held_reason="").count()
+    yield _one("leadmachine_app_holds", "Whether LinkedIn refuses LINKEDIN_VERSION: all is held.", refused)
     ages = GaugeMetricFamily(
         "leadmachine_worker_age_seconds",
         "Since a machine last asked for something to deliver.",

@@ -19,9 +19,10 @@ from pytest_django import Settings
 from capi import heartbeat, holds
 from capi.models import Alarm, Connection, ConversionEvent, Rule, Worker
 from crm.models import Company, User
+from crm.tenancy import company_scope
 from leadmachine.env import REPOSITORY
 from leadmachine.metrics import exposition
-from tests.factories import LeadFactory
+from tests.factories import LeadFactory, RuleFactory, connect
 
 TOKEN = "a-long-enough-token-for-the-metrics-page"
 DEPLOY = REPOSITORY / "deploy"
@@ -110,6 +111,49 @@ def test_what_is_held_has_a_fuse(company: Company, rules: dict[str, Rule], conne
     holds.hold(connection, "token_revoked", "Revoked.", timezone.now())
     holds.apply(connection, timezone.now())
     assert 83 * 86400 < values()["leadmachine_fuse_seconds",] < 90 * 86400
+
+
+def test_one_company_that_waits_for_linkedin_hides_no_other_that_is_late(
+    company: Company, other_company: Company, rules: dict[str, Rule]
+) -> None:
+    LeadFactory(company=company)
+    ConversionEvent.objects.update(next_attempt_at=timezone.now() - timedelta(hours=2))
+    Connection.objects.update(waits_until=timezone.now() + timedelta(minutes=5))
+    assert values()["leadmachine_oldest_ready_seconds",] == 0
+    with company_scope(other_company):
+        connect(other_company)
+        RuleFactory(company=other_company)
+        LeadFactory(company=other_company)
+        ConversionEvent.objects.update(next_attempt_at=timezone.now() - timedelta(hours=1))
+    assert 3600 <= values()["leadmachine_oldest_ready_seconds",] < 3700
+    assert 7200 <= values()["leadmachine_oldest_due_seconds",] < 7300
+
+
+def test_what_waits_behind_an_open_breaker_has_a_fuse(company: Company, rules: dict[str, Rule]) -> None:
+    LeadFactory(company=company)
+    assert ("leadmachine_fuse_seconds",) not in values()
+    Connection.objects.update(breaker_open=True)
+    assert 83 * 86400 < values()["leadmachine_fuse_seconds",] < 90 * 86400
+
+
+def test_a_refused_version_is_told(company: Company, rules: dict[str, Rule], settings: Settings) -> None:
+    assert values()["leadmachine_app_holds",] == 0
+    holds.hold_app("linkedin", "version_retired", "Retired.", timezone.now())
+    assert values()["leadmachine_app_holds",] == 1
+
+
+def test_no_alert_is_for_what_a_person_has_paused_or_what_is_far_off() -> None:
+    """The alarms in the product begin 60 days before a version ends; nobody is called out of bed for that."""
+    alerts = (DEPLOY / "prometheus" / "alerts.yml").read_text()
+    assert 'kind="version"' not in alerts
+    assert 'state="paused"' not in alerts
+
+
+def test_each_line_of_the_dashboard_shows_one_figure() -> None:
+    """What stands behind an `or` has the same labels as what stands before it, and is never shown."""
+    panels = json.loads((DEPLOY / "prometheus" / "dashboard.json").read_text())["panels"]
+    for target in (target for panel in panels for target in panel["targets"]):
+        assert len(set(re.findall(r"leadmachine_\w+", target["expr"]))) == 1
 
 
 def test_a_worker_is_as_old_as_its_last_asking(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
