@@ -9,13 +9,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 from capi import delivery, heartbeat
 from crm import webhook_delivery
 
-# The database, which may come back.
-_AWAY = (OperationalError, InterfaceError)
+# The database, which may come back, or may be written to again.
+_AWAY = (DatabaseError, InterfaceError)
 
 
 class Command(BaseCommand):
