@@ -1,4 +1,4 @@
-"""A backup taken while events are sent, restored elsewhere: the same ids, and what it knew as sent is not sent again."""
+"""A backup taken while events are sent, restored elsewhere: the same ids, and nothing twice that it knows as sent."""
 
 from __future__ import annotations
 
