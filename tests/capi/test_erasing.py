@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +21,7 @@ from crm.actions import companies, deals, erase, leads
 from crm.errors import Conflict
 from crm.models import Company, Erasure, Lead, LeadStatus
 from crm.tenancy import company_scope
+from tests.chaos import dying
 from tests.factories import SHELL, CompanyFactory, DealFactory, LeadFactory, RuleFactory, connect
 
 Deliver = Callable[[], int]
@@ -262,7 +262,7 @@ def test_the_sweep_completes_what_a_dead_sender_left(
 def test_erasing_races_the_claim(sandbox: RunningSandbox) -> None:
     """Twenty times, or CHAOS_RACES: no request that names the person is noted after their erasure is completed."""
     company = CompanyFactory()
-    chance = random.Random(3)
+    chance = dying.seed()
     with company_scope(company):
         connect(company)
         RuleFactory(company=company)
