@@ -380,6 +380,7 @@ CELERY_TASK_TIME_LIMIT = 75
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 1000
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = 300_000  # kilobytes, looked at after each task
 CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 35
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # A nudge done twice is harmless, the rows are leased; a POST killed on the wire is an unknown outcome.

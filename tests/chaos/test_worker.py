@@ -24,7 +24,8 @@ from capi.sandbox.running import RunningSandbox, running_sandbox
 from capi.sandbox.world import SANDBOX_TOKEN
 from leadmachine import broker
 from tests.chaos.running import Installation, installation, wait_for, with_company
-from tests.chaos.test_broker import accepted, add_lead
+from tests.chaos.test_broker import add_lead
+from tests.chaos.test_kills import accepted_in_log
 
 pytestmark = [pytest.mark.chaos, pytest.mark.own_installation]
 
@@ -48,7 +49,7 @@ class Stand:
         add_lead(self.running, f"lead{self.leads}@customer.test")
 
     def all_is_accepted(self) -> bool:
-        return accepted(self.running) == self.leads
+        return accepted_in_log(self.running) == self.leads
 
     def check(self) -> None:
         wait_for(self.all_is_accepted, BACK, f"{self.leads} accepted events", self.why)
