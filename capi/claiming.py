@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 from django.db.models import Case, F, Q, Value, When
 
-from capi import erasing, holds
+from capi import erasing, holds, recording
 from capi.models import (
     Attempt,
     AttemptOutcome,
@@ -107,6 +107,7 @@ def _take_back(company: Company, now: datetime) -> None:
     leases = [lease for lease in ended.order_by().values_list("lease", flat=True).distinct() if lease]
     if not leases:
         return
+    ids = list(ended.values_list("pk", flat=True))
     message = sentence("no_answer")
     noted = Attempt.objects.filter(pk__in=leases, answered_at=None)
     left = list(noted.values_list("pk", flat=True))
@@ -122,6 +123,7 @@ def _take_back(company: Company, now: datetime) -> None:
         message=Case(When(maybe_stored, then=Value(message)), default=Value("")),
         changed_at=now,
     )
+    recording.cancel_overtaken(ConversionEvent.objects.filter(pk__in=ids), now)
     erasing.close(ConversionEvent.objects.filter(status=Status.PENDING), company, now)
 
 

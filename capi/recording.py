@@ -30,7 +30,7 @@ from capi.models import (
     ValuePolicy,
 )
 from capi.wording import sentence
-from crm.models import Company, Deal, Lead
+from crm.models import Company, Deal, Lead, StageKind
 
 SETTLING = (CrmEvent.DEAL_WON, CrmEvent.DEAL_LOST)
 TEST_EVENT_LIVES = timedelta(hours=1)
@@ -196,6 +196,14 @@ def cancel_waiting(events: ConversionEventQuerySet, reason: str, now: datetime) 
     return waiting.update(
         status=Status.CANCELLED, held_by="", reason=reason, message=sentence(reason), changed_at=now
     )
+
+
+def cancel_overtaken(events: ConversionEventQuerySet, now: datetime) -> None:
+    """What was undone while it was on its way could not be stopped then; now that it waits again, it is."""
+    cancel_waiting(events.exclude(rule__deleted_at=None), "rule_deleted", now)
+    of_deals = events.filter(is_test=False).exclude(deal=None)
+    for event, kind in ((CrmEvent.DEAL_WON, StageKind.WON), (CrmEvent.DEAL_LOST, StageKind.LOST)):
+        cancel_waiting(of_deals.filter(event=event).exclude(deal__status=kind), "undone", now)
 
 
 def record_test(rule: Rule, now: datetime) -> ConversionEvent:

@@ -71,7 +71,7 @@ def settle(
             if over or found.hold:
                 holds.apply(connection, now)
             if any(verdict.kind not in _FINAL for verdict in verdicts):
-                recording.cancel_waiting(sent.exclude(rule__deleted_at=None), "rule_deleted", now)
+                recording.cancel_overtaken(sent, now)
         erasing.close(sent, batch.company, now)
 
 

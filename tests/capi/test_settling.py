@@ -11,8 +11,9 @@ from capi import claiming, delivery, operations
 from capi.models import Attempt, Connection, ConversionEvent, Rule, Status
 from capi.outcome import Answer, classify
 from capi.sandbox.running import RunningSandbox
+from crm.actions import deals
 from crm.models import Company
-from tests.factories import SHELL, LeadFactory, RuleFactory
+from tests.factories import SHELL, DealFactory, LeadFactory, RuleFactory
 
 Deliver = Callable[[], int]
 Sent = tuple[claiming.Batch, list[ConversionEvent]]
@@ -125,3 +126,24 @@ def test_a_conversion_id_that_is_changed_back_loses_nothing(company: Company) ->
         ("23948811", "browser.123", "held"),  # there is no token
         ("23948820", "browser.123", "cancelled"),
     }
+
+
+@pytest.mark.parametrize("ending", ["a fault", "a death"])
+def test_a_win_that_was_undone_on_its_way_is_not_sent_again(
+    company: Company, rules: dict[str, Rule], sandbox: RunningSandbox, deliver: Deliver, ending: str
+) -> None:
+    company.settle_minutes = 0
+    company.save()
+    deal = DealFactory(company=company, lead=LeadFactory(company=company))
+    ConversionEvent.objects.update(status=Status.CANCELLED)
+    deals.win_deal(deal, SHELL)
+    sent = take(company)
+    deals.reopen_deal(deal, SHELL)
+    if ending == "a fault":
+        answered(sent, 503, "")
+    else:
+        lease_ends()
+        deliver()
+    won = ConversionEvent.objects.get(event="deal_won")
+    assert (won.status, won.reason) == ("cancelled", "undone")
+    assert sandbox.control.stats().requests == 0
