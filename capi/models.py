@@ -243,7 +243,8 @@ class ConversionEventQuerySet(TenantQuerySet["ConversionEvent"]):
             return super().update(**columns)
         with transaction.atomic():
             changing = self.filter(is_test=False).exclude(status=columns["status"])
-            rows = list(changing.select_for_update(of=("self",)))
+            # Ids are all that is told; a hold may cover very many.
+            rows = list(changing.only("company", "lead").select_for_update(of=("self",)))
             count = super().update(**columns)
             telling.tell(event, rows)
         return count
