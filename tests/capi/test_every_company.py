@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,12 +11,13 @@ from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 
-from capi import alarms, delivery, erasing, tasks
-from capi.models import ConversionEvent, Rule, Status
+from capi import alarms, delivery, erasing, holds, tasks
+from capi.models import Alarm, Connection, ConversionEvent, Rule, Status
 from capi.sandbox.running import RunningSandbox
 from crm.actions import retention
-from crm.models import Company
+from crm.models import Company, User
 from crm.tenancy import company_scope
+from leadmachine.management.commands import deliver as deliver_command
 from tests.factories import CompanyFactory, LeadFactory, RuleFactory, connect
 
 
@@ -112,3 +114,15 @@ def test_a_long_log_is_stripped_in_parts(
     assert erasing.strip_settled(later, dry_run=False) == 5
     assert erasing.strip_settled(later, dry_run=False) == 0
     assert set(ConversionEvent.objects.values_list("element", "status")) == {("", "accepted")}
+
+
+def test_without_celery_alarms_are_raised_all_the_same(
+    company: Company, owner: User, rules: dict[str, Rule], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holds.hold(Connection.objects.get(), "token_revoked", "Revoked.", timezone.now())
+    stopped = threading.Event()
+    monkeypatch.setattr(deliver_command, "_stop_on_signal", lambda: stopped)
+    monkeypatch.setattr(deliver_command, "close_old_connections", stopped.set)
+    monkeypatch.setattr(deliver_command.settings, "DELIVERY_POLL_SECONDS", 0)
+    call_command("deliver")
+    assert Alarm.objects.get().kind == "token"

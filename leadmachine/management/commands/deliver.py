@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -11,11 +12,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
-from capi import delivery, heartbeat
+from capi import delivery, heartbeat, tasks
 from crm import webhook_delivery
 
 # The database, which may come back, or may be written to again.
 _AWAY = (DatabaseError, InterfaceError)
+WATCH_EVERY = 60.0
 
 
 class Command(BaseCommand):
@@ -27,9 +29,12 @@ class Command(BaseCommand):
         parser.add_argument("--until-empty", action="store_true", help="stop when nothing is due any more")
 
     def handle(self, *, until_empty: bool, **options: Any) -> None:
-        stopped = _stop_on_signal()
+        stopped, watched = _stop_on_signal(), 0.0
         while not stopped.is_set():
             more = self._round(stopped, may_fail=not until_empty)
+            if not until_empty and time.monotonic() - watched > WATCH_EVERY:
+                watched = time.monotonic()
+                self._watch()
             if until_empty and not more:
                 return
             if not more:
@@ -60,6 +65,13 @@ class Command(BaseCommand):
         if failures and not may_fail:
             raise failures[0]
         return more
+
+    def _watch(self) -> None:
+        """Where there is no worker, nobody else raises an alarm. Beside one, an alarm is raised once all the same."""
+        try:
+            tasks.watch()
+        except _AWAY as error:
+            self._failed(error, [])
 
     def _failed(self, error: Exception, failures: list[Exception], whose: str = "") -> None:
         failures.append(error)
