@@ -236,7 +236,7 @@ def _find_changes(run: Run, decisions: Sequence[Decision]) -> None:
     over = run.batch.on_match == OnMatch.OVERWRITE
     for decision in updated:
         assert decision.lead is not None
-        _compare_columns(decision, decision.lead, over)
+        _compare_columns(run.batch, decision, decision.lead, over)
         _compare_hanging(decision, decision.lead, there, over)
         if not decision.written:
             decision.outcome, decision.reason = (
@@ -245,10 +245,12 @@ def _find_changes(run: Run, decisions: Sequence[Decision]) -> None:
             )
 
 
-def _compare_columns(decision: Decision, lead: Lead, over: bool) -> None:
+def _compare_columns(batch: Import, decision: Decision, lead: Lead, over: bool) -> None:
     person = decision.person
     for name, new in _columns(person).items():
         old = getattr(lead, name)
+        if name == "owner_id" and batch.own_only:
+            continue  # agents give no record away, by a file neither
         if new != old and (over or old in ("", None)):
             decision.changes[name] = (old, new)
     for key, value in person.custom.items():

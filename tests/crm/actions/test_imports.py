@@ -202,6 +202,16 @@ def test_an_agent_imports_for_themselves(company: Company, owner: User, agent: U
     assert Lead.objects.exclude(pk=theirs.pk).get().owner == agent
 
 
+def test_an_agent_gives_no_lead_away_by_a_file(company: Company, owner: User, agent: User) -> None:
+    mine = LeadFactory(company=company, owner=agent, email="zoe@kaldvik.test", title="CEO")
+    bob = Principal(company, agent, "agent")
+    text = "E-mail,Owner,Title\nzoe@kaldvik.test,alice@acme.test,COO\n"
+    batch = imported(bob, text, on_match="overwrite")
+    mine.refresh_from_db()
+    assert (mine.owner, mine.title) == (agent, "COO")
+    assert (counts(batch), batch.filled) == ((0, 1, 0, 0), 1)
+
+
 # --- LinkedIn
 
 
