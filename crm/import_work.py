@@ -127,7 +127,7 @@ def _write(batch: Import, until: float | None) -> bool:
         if turn and _is_over(until):
             return _let_go(batch)
         with transaction.atomic():
-            decisions = import_leads.decide(run, chunk.people, seen)
+            decisions = import_leads.decide(run, chunk.people, seen, to_write=True)
             import_leads.write(run, decisions)
             _move_on(batch, chunk.position, decisions)
     return _finish(batch, ImportState.DONE)

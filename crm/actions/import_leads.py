@@ -6,7 +6,7 @@ looked up once for the chunk. The facts are told one by one; what receivers gath
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -118,11 +118,16 @@ class Run:
         return leads
 
 
-def decide(run: Run, people: Sequence[Person], seen: dict[str, int]) -> list[Decision]:
-    """What becomes of each row. `seen`: the people of earlier rows of this file, by address or external id."""
+def decide(
+    run: Run, people: Sequence[Person], seen: dict[str, int], *, to_write: bool = False
+) -> list[Decision]:
+    """What becomes of each row. `seen`: the people of earlier rows of this file, by address or external id.
+
+    `to_write` holds the leads that rows match until the transaction ends: what they are compared by stays so.
+    """
     valid = [person for person in people if not person.faults]
     erased = _erased(run.company, valid)
-    by_email, by_external, taken = _known(run, valid)
+    by_email, by_external, taken = _known(run, valid, to_write=to_write)
     decisions = []
     for person in people:
         decision = _decide(run, person, seen, erased, by_email, by_external, taken)
@@ -186,23 +191,35 @@ def _erased(company: Company, people: Sequence[Person]) -> set[int]:
     return {number for digest in tombstones.known(wanted) for number in wanted[digest]}
 
 
-def _known(run: Run, people: Sequence[Person]) -> tuple[dict[str, Lead], dict[str, Lead], set[str]]:
+def _known(
+    run: Run, people: Sequence[Person], *, to_write: bool
+) -> tuple[dict[str, Lead], dict[str, Lead], set[str]]:
     """Leads by address and by external id, and the external ids that are taken. The oldest lead counts."""
     keys = {key for person in people for key in person.keys}
     ids = {person.external_id for person in people if person.external_id}
     emails = LeadEmail.objects.filter(address_key__in=keys, lead__in=run.visible).order_by("lead_id")
     pairs = list(emails.values_list("address_key", "lead_id")) if keys else []
-    by_external = {lead.external_id: lead for lead in run.visible.filter(external_id__in=ids)} if ids else {}
+    theirs = run.visible.filter(external_id__in=ids).values_list("external_id", "pk")
+    named = list(theirs) if ids else []
     taken = (
         set(Lead.objects.filter(external_id__in=ids).values_list("external_id", flat=True)) if ids else set()
     )
-    wanted = {pk for _, pk in pairs} - {lead.pk for lead in by_external.values()}
-    leads = {lead.pk: lead for lead in by_external.values()}
-    leads |= {lead.pk: lead for lead in Lead.objects.filter(pk__in=wanted)} if wanted else {}
+    leads = _matching(run, {pk for _, pk in (*pairs, *named)}, to_write=to_write)
     by_email: dict[str, Lead] = {}
     for key, pk in pairs:
-        by_email.setdefault(key, leads[pk])
-    return by_email, by_external, taken
+        if pk in leads:
+            by_email.setdefault(key, leads[pk])
+    return by_email, {key: leads[pk] for key, pk in named if pk in leads}, taken
+
+
+def _matching(run: Run, pks: Collection[UUID], *, to_write: bool) -> dict[UUID, Lead]:
+    """These leads by id; held in the order of ids, so that no two imports wait for each other."""
+    if not pks:
+        return {}
+    rows = run.visible.filter(pk__in=pks).order_by("pk")
+    if to_write:
+        rows = rows.select_for_update(of=("self",))
+    return {lead.pk: lead for lead in rows}
 
 
 # --- What is written over -----------------------------------------------------------------------------------
@@ -353,7 +370,6 @@ def write(run: Run, decisions: Sequence[Decision]) -> None:
     firms = _Firms(run, writer, [decision.person for decision in (*created, *updated)])
     tags = _tags(run.company, [decision.person for decision in (*created, *updated)])
     leads = [_create(run, writer, decision, firms, tags) for decision in created]
-    _read_own_anew(updated)
     for decision in updated:
         _update(run, writer, decision, firms, tags)
     for decision in decisions:
@@ -362,19 +378,6 @@ def write(run: Run, decisions: Sequence[Decision]) -> None:
     writer.flush()
     _save_updated(run, updated)
     _tell(run, leads)
-
-
-def _read_own_anew(updated: Sequence[Decision]) -> None:
-    """Hold the leads whose own fields are written: those not named in the file stay as they are at this moment."""
-    leads = {
-        decision.lead.pk: decision.lead
-        for decision in updated
-        if decision.lead and any(name.startswith(PREFIX) for name in decision.changes)
-    }
-    if leads:
-        held = Lead.objects.select_for_update(of=("self",)).filter(pk__in=leads).order_by("pk")
-        for pk, custom in held.values_list("pk", "custom"):
-            leads[pk].custom = custom
 
 
 def note(run: Run, writer: Writer, decision: Decision) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from django.db import connection, connections
 from django.utils import timezone
 
 from capi.models import ConversionEvent, Rule
@@ -16,6 +18,7 @@ from crm import import_work
 from crm.access import Principal
 from crm.actions import erase, import_leads, imports, retention, timeline
 from crm.actions.imports import Options
+from crm.actions.leads import update_lead
 from crm.errors import Conflict
 from crm.importing import Unreadable
 from crm.models import (
@@ -30,6 +33,7 @@ from crm.models import (
     Organization,
     User,
 )
+from crm.tenancy import company_scope
 from tests.factories import SHELL, LeadFactory, RuleFactory
 
 HEAD = "First name,Last name,E-mail,Phone,Organization,Title,Country,Source,Status,Tags,Created,External ID\n"
@@ -314,6 +318,37 @@ def test_a_file_that_is_gone_ends_it_in_words(company: Company, alice: Principal
     assert (batch.state, batch.error) == ("failed", "The file is no longer there.")
 
 
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="SQLite lets one transaction write at a time anyway"
+)
+def test_what_somebody_changes_while_a_chunk_is_written_is_not_lost(
+    company: Company, alice: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chunk saves the columns of all its leads together, those of a lead that its row says nothing of, too."""
+    zoe = LeadFactory(company=company, email="zoe@kaldvik.test", source="Old")
+    LeadFactory(company=company, email="jo@x.test", source="Old")
+
+    def edit() -> None:
+        with company_scope(company):
+            update_lead(zoe, {"source": "Theirs"}, SHELL)
+        connections.close_all()
+
+    thread, real = Thread(target=edit), import_leads.write
+
+    def write_while_somebody_edits(*args: Any) -> None:
+        thread.start()
+        thread.join(1)  # it waits for the chunk
+        real(*args)
+
+    monkeypatch.setattr(import_leads, "write", write_while_somebody_edits)
+    imported(alice, "E-mail,Title,Source\nzoe@kaldvik.test,COO,\njo@x.test,,Fair\n", on_match="overwrite")
+    thread.join(30)
+    zoe.refresh_from_db()
+    assert (zoe.title, zoe.source) == ("COO", "Theirs")
+
+
 # --- Undone
 
 
@@ -344,8 +379,6 @@ def test_undo_takes_back_what_was_added_and_restores_what_was_changed(
 
 
 def test_undo_leaves_what_somebody_has_touched(company: Company, alice: Principal) -> None:
-    from crm.actions.leads import update_lead
-
     known = LeadFactory(company=company, email="zoe@kaldvik.test", title="CEO")
     batch = imported(alice, people(3) + ZOE, on_match="overwrite")
     called, edited = Lead.objects.filter(external_id="").order_by("pk")[:2]
