@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from crm import cleaning, customvalues, signals, tombstones
 from crm.actions import leads as single
-from crm.actions.organizations import business_domain
+from crm.actions.organizations import business_domain, name_key
 from crm.actor import Actor
 from crm.customvalues import PREFIX
 from crm.importing import PLAIN, Fault, Person
@@ -233,14 +233,25 @@ class _There:
     phones: dict[UUID, set[str]]
     websites: dict[UUID, set[str]]
     tags: dict[UUID, set[str]]
+    notes: dict[UUID, set[str]]
+    """Of those that the file has alone: a lead may have any number, and long ones."""
+    firms: dict[UUID, str]
+    """What organizations are called, by their own id."""
 
     @classmethod
-    def of(cls, leads: Sequence[UUID]) -> _There:
+    def of(cls, decisions: Sequence[Decision]) -> _There:
+        found = [decision.lead for decision in decisions if decision.lead]
+        leads = [lead.pk for lead in found]
+        firms = Organization.objects.filter(pk__in={lead.organization_id for lead in found} - {None})
+        texts = {decision.person.note for decision in decisions} - {""}
+        notes = Activity.objects.filter(lead__in=leads, kind=ActivityKind.NOTE, text__in=texts)
         return cls(
             _by_lead(LeadEmail.objects.filter(lead__in=leads).values_list("lead_id", "address_key")),
             _by_lead(LeadPhone.objects.filter(lead__in=leads).values_list("lead_id", "digits")),
             _by_lead(LeadWebsite.objects.filter(lead__in=leads).values_list("lead_id", "url")),
             _by_lead(LeadTag.objects.filter(lead__in=leads).values_list("lead_id", "tag__name_key")),
+            _by_lead(notes.order_by().values_list("lead_id", "text")) if texts else {},
+            dict(firms.values_list("pk", "name_key")),
         )
 
 
@@ -249,11 +260,12 @@ def _find_changes(run: Run, decisions: Sequence[Decision]) -> None:
     updated = [decision for decision in decisions if decision.outcome == ImportOutcome.UPDATED]
     if not updated:
         return
-    there = _There.of([decision.lead.pk for decision in updated if decision.lead])
+    there = _There.of(updated)
     over = run.batch.on_match == OnMatch.OVERWRITE
     for decision in updated:
         assert decision.lead is not None
         _compare_columns(run.batch, decision, decision.lead, over)
+        _compare_firm(decision, decision.lead, there, over)
         _compare_hanging(decision, decision.lead, there, over)
         if not decision.written:
             decision.outcome, decision.reason = (
@@ -274,14 +286,19 @@ def _compare_columns(batch: Import, decision: Decision, lead: Lead, over: bool) 
         there = lead.custom.get(key)
         if value != there and (over or there is None):
             decision.changes[f"{PREFIX}{key}"] = (there, value)
-    if person.organization and (over or lead.organization_id is None):
-        decision.adds["organization"] = [person.organization]
     if over and person.status and person.status != lead.status_id:
         decision.adds["status"] = [person.status]
     # Who has said no is not asked by a file.
     may_say = lead.consent == Consent.UNKNOWN or (over and lead.consent != Consent.DENIED)
     if person.consent and person.consent != lead.consent and may_say:
         decision.adds["consent"] = [person.consent]
+
+
+def _compare_firm(decision: Decision, lead: Lead, there: _There, over: bool) -> None:
+    name = decision.person.organization
+    is_same = lead.organization_id is not None and there.firms.get(lead.organization_id) == name_key(name)
+    if name and not is_same and (over or lead.organization_id is None):
+        decision.adds["organization"] = [name]
 
 
 def _compare_hanging(decision: Decision, lead: Lead, there: _There, over: bool) -> None:
@@ -298,7 +315,7 @@ def _compare_hanging(decision: Decision, lead: Lead, there: _There, over: bool) 
     for name, (new_ones, known) in found.items():
         if new_ones and (over or not known):
             decision.adds[name] = new_ones
-    if person.note and over:
+    if person.note and over and person.note not in there.notes.get(pk, set()):
         decision.adds["note"] = [person.note]
 
 
@@ -535,7 +552,7 @@ class _Firms:
 
     @staticmethod
     def _key(person: Person) -> str:
-        return person.organization.lower()[:160]
+        return name_key(person.organization)
 
     @staticmethod
     def _domain(person: Person) -> str:

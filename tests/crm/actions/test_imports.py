@@ -178,6 +178,28 @@ def test_the_same_file_again_adds_nobody(alice: Principal) -> None:
     assert Organization.objects.count() == 7
 
 
+def test_the_same_file_again_writes_nothing_over(alice: Principal) -> None:
+    text = "First name,E-mail,Organization,Note\nZoë,zoe@kaldvik.test,Kaldvik,Wants docks.\n"
+    imported(alice, text)
+    lead = Lead.objects.get()
+    batch = imported(alice, text, on_match="overwrite")
+    assert (counts(batch), batch.filled) == ((0, 0, 1, 0), 0)
+    assert Lead.objects.get().updated_at == lead.updated_at
+    assert lead.activities.filter(kind="note").count() == 1
+
+
+def test_another_organization_and_note_are_written_over(alice: Principal) -> None:
+    imported(alice, "E-mail,Organization,Note\nzoe@kaldvik.test,Kaldvik,Wants docks.\n")
+    text = "E-mail,Organization,Note\nzoe@kaldvik.test,Kaldvik AS,Wants cranes.\n"
+    assert counts(imported(alice, text, on_match="overwrite")) == (0, 1, 0, 0)
+    lead = Lead.objects.get()
+    assert str(lead.organization) == "Kaldvik AS"
+    assert set(lead.activities.filter(kind="note").values_list("text", flat=True)) == {
+        "Wants docks.",
+        "Wants cranes.",
+    }
+
+
 def test_who_said_no_is_not_made_to_say_yes(company: Company, alice: Principal) -> None:
     lead = LeadFactory(company=company, email="zoe@kaldvik.test", consent="denied")
     imported(alice, "E-mail,Consent\nzoe@kaldvik.test,yes\n", on_match="overwrite")
