@@ -20,6 +20,7 @@ from django.core.exceptions import ValidationError
 
 from crm import cleaning, customvalues
 from crm.countries import COUNTRIES
+from crm.customvalues import LONGEST_URL
 
 MOST_COLUMNS: Final = 200
 MOST_ROWS: Final = 1_000_000
@@ -795,7 +796,8 @@ def _add_phones(person: Person, text: str, label: str) -> None:
 def _read_website(person: Person, text: str) -> None:
     for url in filter(None, (part.strip() for part in text.split(";"))):
         whole = url if re.match(r"https?://", url, re.IGNORECASE) else f"https://{url}"
-        if not re.fullmatch(r"https?://[\w.-]+\.\w{2,}([/:?#]\S*)?", whole, re.IGNORECASE):
+        is_address = re.fullmatch(r"https?://[\w.-]+\.\w{2,}([/:?#]\S*)?", whole, re.IGNORECASE)
+        if not is_address or len(whole) > LONGEST_URL:
             raise ValidationError("Enter an address such as example.com.")
         person.websites.append(whole)
 
@@ -813,7 +815,7 @@ def _read_country(person: Person, text: str) -> None:
 
 def _read_tags(person: Person, text: str) -> None:
     for tag in (" ".join(part.split()) for part in re.split(r"[;,]", text)):
-        if len(tag) > 60:
+        if max(len(tag), len(tag.lower())) > 60:  # a letter may become two
             raise ValidationError("A tag has at most 60 characters.")
         if tag and tag.lower() not in {each.lower() for each in person.tags}:
             person.tags.append(tag)
@@ -931,7 +933,7 @@ def parse_moment(text: str, zone: tzinfo, *, month_first: bool = False) -> datet
     else:
         raise ValidationError("Write the day as 2026-11-20, or as 20.11.2026.")
     hour = minute = second_of = 0
-    where: tzinfo = zone
+    offset = ""
     if clock:
         time = _CLOCK.fullmatch(clock.strip())
         if time is None:
@@ -939,10 +941,14 @@ def parse_moment(text: str, zone: tzinfo, *, month_first: bool = False) -> datet
         hour, minute, second_of = int(time[1]), int(time[2]), int(time[3] or 0)
         if time[4]:
             hour = hour % 12 + (12 if time[4].lower() == "pm" else 0)
-        if time[5]:
-            offset = time[5].lower()
-            where = UTC if offset in ("z", "utc", "gmt") else datetime.strptime(offset, "%z").tzinfo or UTC
+        offset = (time[5] or "").lower()
     try:
+        where = _zone_of(offset) if offset else zone
         return datetime(year, month, day, hour, minute, second_of, tzinfo=where)
     except ValueError as error:
         raise ValidationError("There is no such day or time.") from error
+
+
+def _zone_of(offset: str) -> tzinfo:
+    """Of `z`, `utc` or `+02:00`. Raises ValueError for an offset that no clock has."""
+    return UTC if offset in ("z", "utc", "gmt") else datetime.strptime(offset, "%z").tzinfo or UTC

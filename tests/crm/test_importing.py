@@ -296,9 +296,23 @@ def test_days_are_read_as_people_write_them(text: str, month_first: bool, expect
     assert at.astimezone(UTC).isoformat() == expected
 
 
-def test_a_day_that_there_is_not_is_refused() -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["31.02.2026", "2026-11-20 25:00", "2026-11-20 10:00 +99:99", "2026-11-20T10:00+24:00", "0000-01-01"],
+)
+def test_a_day_or_time_that_there_is_not_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
-        importing.parse_moment("31.02.2026", UTC)
+        importing.parse_moment(text, UTC)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("website", f"example.com/{'x' * 486}"), ("tags", "İ" * 60)],
+)
+def test_what_grows_too_long_when_it_is_tidied_fails_its_row(field: str, value: str) -> None:
+    """PostgreSQL would refuse the chunk, and the import would never get past it."""
+    person = Reader([field], Choices(), NOW).read(Row(2, (value,)))
+    assert [fault.field for fault in person.faults] == [importing.FIELDS[field].label]
 
 
 def test_rows_are_emptied_and_keep_their_numbers(tmp_path: Path) -> None:
