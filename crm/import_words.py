@@ -74,4 +74,5 @@ SENTENCES: Final = (
     gettext_noop("Write the day as 2026-11-20, or as 20.11.2026."),
     gettext_noop("Write the time as 14:05."),
     gettext_noop("There is no such day or time."),
+    gettext_noop("A fault of ours, somewhere below row {row}. The server's log has it."),
 )

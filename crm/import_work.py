@@ -18,7 +18,8 @@ from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import transaction
+from django.core.exceptions import ValidationError
+from django.db import DataError, transaction
 from django.db.models import F
 from django.utils import timezone
 from kombu.exceptions import KombuError
@@ -29,6 +30,7 @@ from crm.actions import import_leads
 from crm.actions.import_leads import Run, Writer
 from crm.actions.imports import own_fields
 from crm.actor import Actor
+from crm.errors import Conflict
 from crm.importing import Choices, Dialect, Reader, Row, Unreadable
 from crm.models import (
     Company,
@@ -55,6 +57,21 @@ MOST_NOTED: Final = 2000
 REPORTABLE_FOR: Final = timedelta(days=89)
 
 
+# What a row or a fault of ours would bring about again in each turn. That the database does not answer, two that wait
+# for each other, and a turn whose time is over are none of these: the next turn goes on.
+_FAULTS: Final = (
+    DataError,
+    ValidationError,
+    Conflict,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+)
+
+
 class Lost(Exception):
     """Somebody else has the import now, or it was stopped. What the chunk wrote is undone with this."""
 
@@ -78,6 +95,11 @@ def work(company: Company, pk: UUID, seconds: float | None = None) -> bool:
         except (Unreadable, FileNotFoundError) as error:
             sentence = str(error) if isinstance(error, Unreadable) else "The file is no longer there."
             _fail(batch, sentence)
+        except _FAULTS as error:
+            row = Import.objects.values_list("position", flat=True).get(pk=pk)
+            # Without the error's words: they may hold what is in the file.
+            logger.error("Import %s ended below row %s by %s.", pk, row, type(error).__name__)  # noqa: TRY400
+            _fail(batch, f"A fault of ours, somewhere below row {row}. The server's log has it.")
         return False
 
 

@@ -10,7 +10,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import DataError, OperationalError, connection, connections
 from django.utils import timezone
 
 from capi.models import ConversionEvent, Rule
@@ -369,6 +369,47 @@ def test_what_somebody_changes_while_a_chunk_is_written_is_not_lost(
     thread.join(30)
     zoe.refresh_from_db()
     assert (zoe.title, zoe.source) == ("COO", "Theirs")
+
+
+def test_a_fault_of_ours_ends_it_in_words_and_once(
+    company: Company, alice: Principal, small_chunks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = checked(uploaded(alice, people(35)))
+    imports.start(batch, alice.actor("web"), is_reported=False)
+    real = import_leads.write
+
+    def failing(*args: Any) -> None:
+        real(*args)
+        if Lead.objects.count() == 20:
+            raise DataError("value too long: zoe@kaldvik.test")
+
+    monkeypatch.setattr(import_leads, "write", failing)
+    assert not import_work.work(company, batch.pk)
+    batch.refresh_from_db()
+    assert (batch.state, batch.created, batch.lease) == ("failed", 10, None)
+    assert batch.error == "A fault of ours, somewhere below row 11. The server's log has it."
+    assert import_work.waiting() == []
+    undone(alice, batch)
+    assert not Lead.objects.exists()
+
+
+def test_a_database_that_is_away_ends_nothing(
+    company: Company, alice: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = checked(uploaded(alice, people(3)))
+    imports.start(batch, alice.actor("web"), is_reported=False)
+
+    def failing(*args: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_leads, "write", failing)
+        with pytest.raises(OperationalError):
+            import_work.work(company, batch.pk)
+    Import.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    import_work.work(company, batch.pk)
+    batch.refresh_from_db()
+    assert (batch.state, batch.created) == ("done", 3)
 
 
 # --- Undone
