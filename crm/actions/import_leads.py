@@ -18,6 +18,7 @@ from uuid_utils.compat import uuid7
 
 from crm import cleaning, customvalues, signals, tombstones
 from crm.actions import leads as single
+from crm.actions.merge import close_ranks
 from crm.actions.organizations import business_domain, name_key
 from crm.actor import Actor
 from crm.customvalues import PREFIX
@@ -721,7 +722,10 @@ def take_back(run: Run, rows: Sequence[ImportRow]) -> int:
 
 
 def _remove(rows: Sequence[ImportRow]) -> int:
-    untouched = _untouched([row.lead_id for row in rows if row.lead_id])
+    wanted = [row.lead_id for row in rows if row.lead_id]
+    # Held, so that nobody begins to work with one of them between the look and the deletion.
+    held = Lead.objects.select_for_update(of=("self",)).filter(pk__in=wanted).order_by("pk")
+    untouched = _untouched(list(held.values_list("pk", flat=True)))
     gone = [row for row in rows if row.lead_id in untouched and row.written_at == untouched[row.lead_id]]
     leads = [row.lead_id for row in gone if row.lead_id]
     with signals.together():
@@ -733,9 +737,9 @@ def _remove(rows: Sequence[ImportRow]) -> int:
     return len(gone)
 
 
-def _untouched(leads: Sequence[UUID | None]) -> dict[UUID, datetime]:
+def _untouched(leads: Sequence[UUID]) -> dict[UUID, datetime]:
     """Those that nobody has worked with, with the time of their last change."""
-    found = Lead.objects.filter(pk__in=[pk for pk in leads if pk])
+    found = Lead.objects.filter(pk__in=leads)
     for relation in Lead._meta.related_objects:
         name = relation.get_accessor_name()
         if name is None or name in _MADE_BY_IMPORT or relation.related_model is Lead:
@@ -768,6 +772,7 @@ def _restore(run: Run, row: ImportRow) -> bool:
     for model, name in ((LeadEmail, "emails"), (LeadPhone, "phones"), (LeadWebsite, "websites")):
         if row.before.get(name):
             model.objects.filter(lead=lead, pk__in=row.before[name]).delete()
+    close_ranks(lead)
     if row.before.get("tags"):
         LeadTag.objects.filter(lead=lead, tag__in=row.before["tags"]).delete()
     return _restore_facts(run, lead, row.before) and is_whole

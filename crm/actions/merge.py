@@ -327,7 +327,7 @@ def _move(survivor: Lead, loser: Lead) -> tuple[dict[str, list[str]], str]:
         _make_room(field, survivor, movable)
         moved[_name(field)] = [str(pk) for pk in movable]
         field.model._default_manager.filter(pk__in=movable).update(**{field.name: survivor})
-    _close_ranks(survivor)
+    close_ranks(survivor)
     return moved, serializers.serialize("json", rows)
 
 
@@ -381,7 +381,7 @@ def _make_room(field: models.ForeignKey[Any, Any], survivor: Lead, movable: Coll
         LeadEmail.objects.filter(pk__in=movable).update(is_primary=False)
 
 
-def _close_ranks(lead: Lead) -> None:
+def close_ranks(lead: Lead) -> None:
     """Whoever has an address has a primary one."""
     emails = LeadEmail.objects.filter(lead=lead)
     if emails.filter(is_primary=True).exists():
@@ -400,8 +400,8 @@ def _move_back(survivor: Lead, loser: Lead, kept: dict[str, Any]) -> None:
         )
     for row in _kept_rows(kept["rows"]):
         _restore(row, survivor)
-    _close_ranks(survivor)
-    _close_ranks(loser)
+    close_ranks(survivor)
+    close_ranks(loser)
 
 
 def _kept_rows(text: str) -> Iterator[models.Model]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
@@ -10,13 +11,13 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError, connection, connections
+from django.db import DataError, IntegrityError, OperationalError, connection, connections
 from django.utils import timezone
 
 from capi.models import ConversionEvent, Rule
 from crm import import_work
 from crm.access import Principal
-from crm.actions import erase, import_leads, imports, retention, timeline
+from crm.actions import erase, import_leads, imports, merge, retention, timeline
 from crm.actions.imports import Options
 from crm.actions.leads import update_lead
 from crm.errors import Conflict
@@ -453,6 +454,44 @@ def test_undo_leaves_what_somebody_has_touched(company: Company, alice: Principa
     assert {called.pk, edited.pk, known.pk} == set(Lead.objects.values_list("pk", flat=True))
     known.refresh_from_db()
     assert (known.title, known.country_code) == ("Chair", "")
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="SQLite lets one transaction write at a time anyway"
+)
+def test_undo_never_takes_along_what_is_written_in_that_moment(
+    company: Company, alice: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = imported(alice, people(1))
+    lead, kept = Lead.objects.get(), []
+
+    def call() -> None:
+        with company_scope(company), suppress(IntegrityError):
+            kept.append(timeline.add_note(lead, "Called them.", SHELL))
+        connections.close_all()
+
+    thread, real = Thread(target=call), import_leads._untouched
+
+    def look_while_somebody_calls(leads: Any) -> Any:
+        found = real(leads)
+        thread.start()
+        thread.join(1)  # it waits for the undoing
+        return found
+
+    monkeypatch.setattr(import_leads, "_untouched", look_while_somebody_calls)
+    undone(alice, batch)
+    thread.join(30)
+    assert list(Activity.objects.filter(kind="note")) == kept
+
+
+def test_undo_leaves_a_primary_address(company: Company, alice: Principal) -> None:
+    lead = LeadFactory(company=company, email="", external_id="c-1")
+    batch = imported(alice, HEAD + ZOE)
+    merge.merge_leads(lead, LeadFactory(company=company, email="jo@x.test"), SHELL)
+    undone(alice, batch)
+    assert [(email.address, email.is_primary) for email in lead.emails.all()] == [("jo@x.test", True)]
 
 
 def test_undo_cancels_what_waits_for_linkedin(company: Company, alice: Principal) -> None:
