@@ -142,7 +142,15 @@ def read_again(batch: Import, *, encoding: str, delimiter: str, has_header: bool
             raise ValidationError({"encoding": _("Choose an encoding and a delimiter.")})
         dialect = Dialect(encoding, delimiter)
     _require_file(batch)
-    _describe(batch, importing.inspect(batch.path, dialect, has_header), preset)
+    return _read_anew(batch, importing.inspect(batch.path, dialect, has_header), preset)
+
+
+@transaction.atomic
+def _read_anew(batch: Import, table: Table, preset: str) -> Import:
+    batch = _locked(batch)
+    # A large file takes its time to be read: the import may have been started meanwhile, in another window.
+    _require(batch, ImportState.MAPPING, ImportState.CHECKED)
+    _describe(batch, table, preset)
     batch.state = ImportState.MAPPING
     batch.save()
     return batch

@@ -372,6 +372,16 @@ def test_what_somebody_changes_while_a_chunk_is_written_is_not_lost(
     assert (zoe.title, zoe.source) == ("COO", "Theirs")
 
 
+def test_one_that_was_started_meanwhile_is_not_read_anew(alice: Principal) -> None:
+    batch = checked(uploaded(alice, people(3)))
+    seen_before = Import.objects.get(pk=batch.pk)
+    imports.start(batch, alice.actor("web"), is_reported=False)
+    with pytest.raises(Conflict):
+        imports.read_again(seen_before, encoding="utf-8-sig", delimiter=",", has_header=True, preset="")
+    batch.refresh_from_db()
+    assert batch.state == "running"
+
+
 def test_a_fault_of_ours_ends_it_in_words_and_once(
     company: Company, alice: Principal, small_chunks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
