@@ -7,7 +7,7 @@ nobody takes half a file for a whole one. It has no name on the disk: it is gone
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -23,7 +23,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from crm import audit, customvalues
-from crm.access import Principal
+from crm.access import Ability, Principal
 from crm.actor import Actor
 from crm.currencies import CURRENCIES
 from crm.models import (
@@ -107,7 +107,7 @@ def export_deals(
     own: Collection[str] = (),
 ) -> Export:
     """These deals in this order, as `export_leads`."""
-    columns = (*DEAL_COLUMNS, *_own_columns(CustomEntity.DEAL, DEAL_COLUMNS, own))
+    columns = (*_as_seen(DEAL_COLUMNS, principal), *_own_columns(CustomEntity.DEAL, DEAL_COLUMNS, own))
     return _export("deals", deals, _chosen(columns, every_column), kind, principal, actor)
 
 
@@ -126,6 +126,14 @@ def export_organizations(
         *_own_columns(CustomEntity.ORGANIZATION, ORGANIZATION_COLUMNS, own),
     )
     return _export("organizations", firms, _chosen(columns, every_column), kind, principal, actor)
+
+
+def _as_seen(columns: Sequence[Column], principal: Principal) -> list[Column]:
+    """Of a lead that is not theirs, an agent is told the name alone, as on the page of the deal."""
+    if principal.can(Ability.SEE_ALL):
+        return list(columns)
+    own = partial(_emails_of_own, principal)
+    return [replace(column, look=own) if column.look else column for column in columns]
 
 
 def most_rows(kind: str) -> int | None:
@@ -241,6 +249,11 @@ def _joined(pairs: Iterable[tuple[UUID, str]]) -> Hanging:
 def _emails(leads: Collection[UUID]) -> Hanging:
     rows = LeadEmail.objects.filter(lead__in=leads, is_primary=True).order_by()
     return dict(rows.values_list("lead_id", "address"))
+
+
+def _emails_of_own(principal: Principal, leads: Collection[UUID]) -> Hanging:
+    own = principal.leads().order_by().filter(pk__in=leads)
+    return _emails(list(own.values_list("pk", flat=True)))
 
 
 def _further_emails(leads: Collection[UUID]) -> Hanging:

@@ -136,6 +136,19 @@ def test_an_agent_takes_along_their_own_alone(
     assert [row["Deal"] for row in records_of(bob.post("deals_export", view="list"))] == ["Mine"]
 
 
+def test_an_agent_learns_no_address_of_a_colleague_s_lead(
+    company: Company, owner: User, agent: User, alice: Browser, browser_of: Callable[[User], Browser]
+) -> None:
+    theirs = LeadFactory(company=company, owner=owner, first_name="Zoë", last_name="Berg", email="zoe@x.test")
+    mine = LeadFactory(company=company, owner=agent, email="jo@x.test")
+    DealFactory(company=company, owner=agent, lead=theirs, title="A")
+    DealFactory(company=company, owner=agent, lead=mine, title="B")
+    for browser, first in ((browser_of(agent), ""), (alice, "zoe@x.test")):
+        rows = records_of(browser.post("deals_export", view="list", sort="title"))
+        assert [(row["Deal"], row["Lead e-mail"]) for row in rows] == [("A", first), ("B", "jo@x.test")]
+        assert rows[0]["Lead"] == "Zoë Berg"
+
+
 def test_archived_and_foreign_leads_stay_at_home(
     company: Company, alice: Browser, other_company: Company
 ) -> None:
