@@ -90,6 +90,7 @@ def organizations(request: PageRequest) -> HttpResponse:
     firms = matching_organizations(principal, filters)
     columns = with_own(ORGANIZATION_COLUMNS, fields)
     chosen = shown_columns(columns, params)
+    count = count_of(firms)
     after = _after(principal, request.GET.get("after", ""))
     if after is not None:
         behind = Q(name_key__gt=after.name_key) | Q(name_key=after.name_key, pk__gt=after.pk)
@@ -108,7 +109,7 @@ def organizations(request: PageRequest) -> HttpResponse:
         "chips": [Chip(*said) for said in custom_chips(_from_the_start(params), filters.custom)],
         "left_out": left_out(_from_the_start(params), columns, filters.custom),
         "params": _from_the_start(params),
-        "count": count_of(firms) if shown else 0,
+        "count": count,
         "next_url": link_with(params, after=str(shown[-1].pk)) if len(found) > PAGE_ROWS else "",
         "first_url": link_with(params, after=None) if after is not None else "",
     }
