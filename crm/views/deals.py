@@ -266,7 +266,7 @@ def chips_of(params: QueryDict, filters: DealFilters) -> list[Chip]:
     """A chip for each filter that is set."""
     single = {
         "search": (_("Found by"), filters.search),
-        "owner": (_("Owner is"), str(filters.owner or ("nobody" if filters.is_unowned else ""))),
+        "owner": (_("Owner is"), str(filters.owner or (_("nobody") if filters.is_unowned else ""))),
         "step": (_("Next step is"), STEPS.get(filters.step, "")),
         "status": (_("Is"), STATUSES.get(filters.status, "")),
         "stage": (_("Stage is"), str(filters.stage or "")),
@@ -344,8 +344,8 @@ def board_context(request: PageRequest, params: QueryDict) -> dict[str, Any]:
         "stages": stages,
         "any_told": any(column.is_told for column in columns),
         "open_total": open_total,
-        "open_sums": in_words(open_total.sums, " and "),
-        "open_weighted": in_words(open_total.weighted, " and "),
+        "open_sums": in_words(open_total.sums, _(" and ")),
+        "open_weighted": in_words(open_total.weighted, _(" and ")),
         "is_empty": not any(total.count for total in totals.values()),
         "board_url": f"{reverse('deals')}{link_with(params).rstrip('?')}",
     }
@@ -430,7 +430,7 @@ def list_context(request: PageRequest) -> dict[str, Any]:
         "page": page,
         "cards": cards_of(list(page.object_list)),
         "has_badges": bool(panels.deal_badges),
-        "sums": in_words(total.sums, " and "),
+        "sums": in_words(total.sums, _(" and ")),
         "statuses": STATUSES,
         "stages": [stage for each in pipelines if each == filters.pipeline for stage in each.stages.all()],
         "closings": CLOSED,

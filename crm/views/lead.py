@@ -236,7 +236,9 @@ def lead_owner(request: PageRequest, pk: UUID) -> HttpResponse:
     owner = _owner(request.principal, request.POST.get("owner", ""))
     lead = actions.update_lead(lead, {"owner": owner}, actor_of(request))
     url = still_in(request, reverse("lead", args=[pk]))
-    return done(request, _("{lead} belongs to {owner} now.").format(lead=lead, owner=owner or "nobody"), url)
+    return done(
+        request, _("{lead} belongs to {owner} now.").format(lead=lead, owner=owner or _("nobody")), url
+    )
 
 
 def _owner(principal: Principal, chosen: str) -> User | None:

@@ -42,7 +42,7 @@ from crm.panels import Badge, LeadFilter
 from crm.periods import after, midnight, parsed_day
 from crm.reports import UNTOUCHED_AFTER, LeadCounts, lead_counts
 from crm.search import search_leads
-from crm.texts import gettext_lazy
+from crm.texts import gettext_lazy, inside_a_sentence
 from crm.views.columns import LEAD_COLUMNS, left_out, own_columns, shown_columns, with_own
 from crm.views.customfilters import controls_of, custom_chips
 from crm.views.page import PageRequest, for_htmx, into, link_with, link_without_value, member_page
@@ -429,11 +429,14 @@ def _chips(params: QueryDict, filters: LeadFilters) -> list[Chip]:
     single = {
         "search": (_("Found by"), filters.search),
         "source": (_("Source is"), filters.source),
-        "owner": (_("Owner is"), str(filters.owner or ("nobody" if filters.is_unowned else ""))),
+        "owner": (_("Owner is"), str(filters.owner or (_("nobody") if filters.is_unowned else ""))),
         "type": (_("Type is"), str(filters.lead_type or "")),
         "tag": (_("Tagged"), str(filters.tag or "")),
         "country": (_("Country is"), country_names().get(filters.country, "")),
-        "consent": (_("Consent is"), filters.consent),
+        "consent": (
+            _("Consent is"),
+            inside_a_sentence(Consent(filters.consent).label) if filters.consent else "",
+        ),
         "touched": (_("Last touch"), TOUCHES.get(filters.touched, "")),
         "reached": (_("Came to"), REACHED.get(filters.reached, "")),
         "source_is": (_("Source is"), _("missing") if filters.is_sourceless else ""),

@@ -18,7 +18,7 @@ from crm.models import Activity, Company, Membership, Notification, User
 from crm.models.notification import NotificationKind
 from crm.templatetags.ui import badge, event_badge
 from crm.texts import told_again
-from tests.factories import LeadFactory
+from tests.factories import DealFactory, LeadFactory
 
 GERMAN = {"Accept-Language": "de-CH, de;q=0.9, en;q=0.5"}
 
@@ -46,6 +46,20 @@ def test_a_page_says_which_language_it_speaks(owner: User, client_of: Callable[[
     assert answer.headers["Content-Language"] == "de"
     assert '<html lang="de"' in answer.content.decode()
     assert "Sprache" in answer.content.decode()
+
+
+def test_the_small_words_of_lists_are_in_it_too(
+    company: Company, owner: User, client_of: Callable[[User], Client]
+) -> None:
+    for currency in ("EUR", "USD"):
+        DealFactory(company=company, currency=currency)
+    client = client_of(german(owner))
+    assert "Offene Deals" in client.get("/organizations/").content.decode()
+    assert " und " in client.get("/deals/?view=list").context["sums"]
+    for address in ("/leads/?owner=nobody", "/deals/?view=list&owner=nobody"):
+        assert [chip.value for chip in client.get(address).context["chips"]] == ["niemand"]
+    [consent] = client.get("/leads/?consent=granted").context["chips"]
+    assert consent.value == "Erteilt"
 
 
 def test_the_browser_decides_for_those_alone_who_have_not_signed_in(
