@@ -19,7 +19,7 @@ from crm.finding import Findings, find, lead_counts_of, recent
 from crm.frame import Frame, NavItem
 from crm.models import Deal, Lead, LeadStatus, Organization
 from crm.search import words_of
-from crm.texts import inside_a_sentence
+from crm.texts import counted, inside_a_sentence
 from crm.views.frame import frame_of
 from crm.views.page import PageRequest, for_htmx, member_page
 
@@ -109,7 +109,11 @@ def _groups(principal: Principal, found: Findings, text: str) -> list[Group]:
             tuple(_deal(deal) for deal in found.deals),
             f"{reverse('deals')}?view=list&pipeline=all&{asked}" if found.deals.has_more else "",
         ),
-        Group(_("Organizations"), firms),
+        Group(
+            _("Organizations"),
+            firms,
+            f"{reverse('organizations')}?{asked}" if found.organizations.has_more else "",
+        ),
     )
     return [group for group in groups if group.lines]
 
@@ -138,9 +142,14 @@ def _deal(deal: Deal) -> Line:
 
 
 def _firm(firm: Organization, leads: int) -> Line:
-    url = f"{reverse('leads')}?{urlencode({'view': 'all', 'search': firm.name})}"
-    count = f"{leads} {'lead' if leads == 1 else 'leads'}"
-    return Line(firm.name, url, firm.domain, icon="building-office", aside=count)
+    url = reverse("organization", args=[firm.pk])
+    return Line(
+        firm.name,
+        url,
+        firm.domain,
+        icon="building-office",
+        aside=counted("{n} lead", "{n} leads", leads),
+    )
 
 
 # --- What can be done

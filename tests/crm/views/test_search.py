@@ -42,6 +42,7 @@ def test_people_deals_and_organizations_are_found(alice: Browser, docks: Deal, p
     assert "€48,000" in seen
     assert "1 lead" in seen
     assert "<mark>Fjordline</mark>" in seen
+    assert f'href="/organizations/{docks.organization_id}/"' in seen
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -80,6 +81,9 @@ def test_more_than_fit_lead_to_all_of_them(alice: Browser, company: Company) -> 
     seen = alice.seen("palette", query="?q=same")
     assert seen.count("<mark>Same</mark>") == 5
     assert "/leads/?view=all&amp;search=same" in seen
+    for number in range(6):
+        LeadFactory(company=company, organization=f"Kaldvik {number}")
+    assert "/organizations/?search=kaldvik" in alice.seen("palette", query="?q=kaldvik")
 
 
 def test_the_empty_palette_lists_what_happened_last_and_what_can_be_done(alice: Browser, docks: Deal) -> None:
