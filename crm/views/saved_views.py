@@ -23,7 +23,8 @@ from crm.models.view import ViewNoun
 from crm.texts import gettext_lazy
 from crm.views.page import PageRequest, done, member_page, refused
 
-MOST_TABS = 12
+MOST_TABS = 100  # the row can be moved sideways
+MOST_PINNED = 12
 
 
 class ViewForm(SentenceForm):
@@ -88,7 +89,7 @@ def pinned_views(principal: Principal, current: str) -> tuple[NavItem, ...]:
     """The side bar's: one query on every page."""
     if principal.user is None:
         return ()
-    pinned = SavedView.objects.seen_by(principal.user).filter(is_pinned=True)[:MOST_TABS]
+    pinned = SavedView.objects.seen_by(principal.user).filter(is_pinned=True)[:MOST_PINNED]
     return tuple(NavItem(view.name, view.url, "star", current=str(view.pk) == current) for view in pinned)
 
 

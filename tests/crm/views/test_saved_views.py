@@ -21,6 +21,17 @@ def save(browser: Browser, query: str = "noun=lead&view=all&status=won", **field
     return SavedView.objects.latest("pk")
 
 
+def test_however_many_views_there_are_each_is_found_and_opens_first(alice: Browser, company: Company) -> None:
+    LeadFactory(company=company)
+    for number in range(15):
+        save(alice, name=f"View {number}")
+    last = save(alice, name="Zebra", is_default="on")
+    assert alice.get("leads").headers["Location"] == last.url
+    seen = alice.client.get(last.url)
+    assert seen.context["saved"] == last
+    assert [tab.label for tab in seen.context["tabs"] if tab.current] == ["Zebra"]
+
+
 # ── Columns and filters ────────────────────────────────────────────────────────────────────────────────
 
 
