@@ -213,3 +213,8 @@ def _queries(ask: Callable[[], object]) -> int:
     with CaptureQueriesContext(connection) as queries:
         ask()
     return len(queries)
+
+
+def test_a_source_that_the_filter_does_not_offer_stays_chosen_in_it(alice: Browser, company: Company) -> None:
+    """It names the first sources alone, and a report leads to any."""
+    assert "<option selected>Trade fair</option>" in alice.seen("leads", query="?source=Trade+fair")
