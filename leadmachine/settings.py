@@ -319,7 +319,6 @@ SPECTACULAR_SETTINGS = {
         "ConnectionKindEnum": "capi.models.ConnectionKind",
         "CrmEventEnum": "capi.models.CrmEvent",
         "EventStatusEnum": "capi.models.Status",
-        "ImportFieldEnum": "crm.api.imports.COLUMN_FIELDS",
         "InvitedRoleEnum": "crm.api.invitations.ROLES",
         "RoleEnum": "crm.models.Role",
         "StageKindEnum": "crm.models.StageKind",

@@ -29,6 +29,7 @@ from crm.api.fields import (
     NothingSerializer,
     Record,
     StrictSerializer,
+    Text,
     TrueFalse,
     optional_text,
 )
@@ -37,15 +38,15 @@ from crm.models import Import, ImportOutcome, ImportRow, ImportState, LeadStatus
 
 # So long a request works itself before it leaves the rest to the workers: small files are done at once.
 AT_ONCE_SECONDS = 1.5
-COLUMN_FIELDS = [(name, field.label) for name, field in FIELDS.items()]
 _MOST_COLUMNS = 10_000
+_MOST_WRONG = 20
 
 
 class ImportColumnSerializer(serializers.Serializer[Any]):
-    """A column of the file, and the field it goes to; "" for none."""
+    """A column of the file, and the field it goes to: `cf_<key>` is one of your own, "" is none."""
 
     header = serializers.CharField()
-    field = serializers.ChoiceField(choices=COLUMN_FIELDS, allow_blank=True)
+    field = serializers.CharField()
 
 
 class ImportSerializer(serializers.Serializer[Any]):
@@ -116,10 +117,13 @@ class ReadSerializer(StrictSerializer):
 
 
 class CheckSerializer(StrictSerializer):
-    """What becomes of the columns and rows; what is not named stays. `mapping` has a field for each column, or ""."""
+    """What becomes of the columns and rows; what is not named stays.
+
+    `mapping` has a field for each column, or "". Fields of your own are `cf_<key>`.
+    """
 
     mapping = serializers.ListField(
-        child=serializers.ChoiceField(choices=COLUMN_FIELDS, allow_blank=True),
+        child=Text(allow_blank=True, max_length=60, help_text=f"One of {', '.join(FIELDS)}, cf_<key>."),
         required=False,
         max_length=_MOST_COLUMNS,
     )
@@ -129,6 +133,14 @@ class CheckSerializer(StrictSerializer):
     owner = Member(required=False, allow_null=True)
     month_first = TrueFalse(required=False)
     lenient = TrueFalse(required=False)
+
+    def validate_mapping(self, names: list[str]) -> list[str]:
+        known = {"", *FIELDS, *actions.own_fields()}
+        wrong = [place for place, name in enumerate(names) if name not in known]
+        if wrong:
+            sentence = ErrorDetail("There is no field of this name.", "invalid_choice")
+            raise ValidationError({place: [sentence] for place in wrong[:_MOST_WRONG]})
+        return names
 
 
 class RunSerializer(StrictSerializer):

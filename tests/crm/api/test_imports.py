@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from crm.actions import customfields
 from crm.models import Company, Import, Lead, User
 from tests.crm.api.caller import API, Api, attrs, code
-from tests.factories import LeadFactory
+from tests.factories import SHELL, LeadFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +58,20 @@ def test_the_mapping_can_be_said(api: Api) -> None:
     checked = api.post(f"imports/{pk}/check/", {"mapping": mapping, "on_match": "skip"}).json()
     assert [column["field"] for column in checked["columns"]] == mapping
     assert (checked["created"], checked["failed"], checked["on_match"]) == (2, 0, "skip")
+
+
+def test_columns_go_to_fields_of_one_s_own(api: Api, company: Company) -> None:
+    customfields.add_field(company, {"entity": "lead", "name": "Colour", "kind": "text"}, SHELL)
+    made = upload(api).json()
+    mapping = [column["field"] for column in made["columns"]]
+    assert mapping == ["first_name", "last_name", "email", "cf_colour"]
+    answer = api.post(f"imports/{made['id']}/check/", {"mapping": mapping})
+    assert answer.status_code == 200, answer.content
+    api.post(f"imports/{made['id']}/run/")
+    assert Lead.objects.get().custom == {"colour": "red"}
+    assert attrs(
+        api.post(f"imports/{upload(api).json()['id']}/check/", {"mapping": ["", "", "", "cf_no"]})
+    ) == ["mapping.3"]
 
 
 @pytest.mark.parametrize(
