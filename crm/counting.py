@@ -7,6 +7,7 @@ nobody can tell, and it is kept for a minute.
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -85,6 +86,11 @@ def kept_if_many(about: str, rows: QuerySet[Any], work_out: Callable[[], Found])
     if count_of(rows) > EXACT:
         cache.set(key, found, KEPT_SECONDS)
     return found
+
+
+def to_the_minute(moment: dt.datetime) -> dt.datetime:
+    """For conditions that begin so long ago: their text, by which a count is kept, is the same for a minute."""
+    return moment.replace(second=0, microsecond=0)
 
 
 def _key(about: str, rows: QuerySet[Any]) -> str:

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_safe
 from crm import display, panels
 from crm.access import Ability, Principal
 from crm.analysis import added_by
-from crm.counting import LongPaginator, kept_if_many, pinned_if_few
+from crm.counting import LongPaginator, kept_if_many, pinned_if_few, to_the_minute
 from crm.countries import COUNTRIES, countries_by_name, country_names
 from crm.customfilters import NO_FILTERS, CustomFilters, read_custom
 from crm.forms import members
@@ -349,7 +349,7 @@ def _in_time(leads: LeadQuerySet, filters: LeadFilters) -> LeadQuerySet:
     way, _, days = filters.touched.partition("-")
     if not days:
         return leads
-    since = timezone.now() - dt.timedelta(days=int(days))
+    since = to_the_minute(timezone.now()) - dt.timedelta(days=int(days))
     return leads.filter(last_touch_at__gte=since) if way == "in" else leads.filter(last_touch_at__lt=since)
 
 
@@ -362,7 +362,7 @@ def _in_view(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
     if filters.view == "mine":
         return leads.filter(owner=principal.user)
     if filters.view == "untouched":
-        return leads.filter(last_touch_at__lt=timezone.now() - UNTOUCHED_AFTER)
+        return leads.filter(last_touch_at__lt=to_the_minute(timezone.now()) - UNTOUCHED_AFTER)
     return leads
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from crm import panels
+from crm import counting, panels
 from crm.models import Company, Lead, LeadStatus, User
 from crm.panels import Badge
 from tests.crm.views.conftest import Browser
@@ -218,3 +218,22 @@ def _queries(ask: Callable[[], object]) -> int:
 def test_a_source_that_the_filter_does_not_offer_stays_chosen_in_it(alice: Browser, company: Company) -> None:
     """It names the first sources alone, and a report leads to any."""
     assert "<option selected>Trade fair</option>" in alice.seen("leads", query="?source=Trade+fair")
+
+
+@pytest.mark.parametrize("query", ["?view=untouched", "?view=all&touched=not-30"])
+def test_a_long_list_by_time_is_counted_once_a_minute(
+    alice: Browser, company: Company, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    """Its condition has the time of now in it: to the microsecond, no count would be found again."""
+    monkeypatch.setattr(counting, "EXACT", 1)
+    for _ in range(3):
+        LeadFactory(company=company)
+    Lead.objects.update(last_touch_at=timezone.now() - dt.timedelta(days=50))
+    minute = timezone.now().replace(second=0, microsecond=0)
+    seen = []
+    for second in (5, 50):
+        monkeypatch.setattr(timezone, "now", lambda second=second: minute + dt.timedelta(seconds=second))
+        seen.append(alice.get("leads", query=query).context["page"].paginator.count)
+        LeadFactory(company=company)
+        Lead.objects.update(last_touch_at=minute - dt.timedelta(days=50))
+    assert seen == [3, 3]
