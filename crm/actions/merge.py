@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from crm import audit, signals
 from crm.actions import timeline
 from crm.actor import Actor
+from crm.customvalues import PREFIX
 from crm.errors import Conflict
 from crm.models import (
     Company,
@@ -105,7 +106,8 @@ def suggested(survivor: Lead, loser: Lead) -> frozenset[str]:
 def merge_leads(survivor: Lead, loser: Lead, actor: Actor, *, take: Collection[str] | None = None) -> Merge:
     """Make one lead of the two; `take` names the choices in which the loser is right (None: where only it knows).
 
-    The latest word on consent counts, and the earliest dates. Raises ValidationError or Conflict.
+    A field of the company's own is named `cf_<key>`, where both say something. The latest word on consent counts, and
+    the earliest dates. Raises ValidationError or Conflict.
     """
     survivor, loser = _locked(survivor, loser)
     _check(survivor, loser)
@@ -232,9 +234,15 @@ def _wanted(survivor: Lead, loser: Lead, taken: Collection[str]) -> dict[str, An
     for column in _EARLIEST:
         known = [at for at in (getattr(survivor, column), getattr(loser, column)) if at is not None]
         wanted[column] = min(known, default=None)
-    wanted["custom"] = {**loser.custom, **survivor.custom}  # what only the loser knows fills the blanks
+    wanted["custom"] = _own_fields(survivor, loser, taken)
     wanted["last_touch_at"] = max(survivor.last_touch_at, loser.last_touch_at)
     return {column: value for column, value in wanted.items() if value != getattr(survivor, column)}
+
+
+def _own_fields(survivor: Lead, loser: Lead, taken: Collection[str]) -> dict[str, Any]:
+    """The company's own fields: what only the loser knows fills the blanks."""
+    right = {key: value for key, value in loser.custom.items() if f"{PREFIX}{key}" in taken}
+    return {**loser.custom, **survivor.custom, **right}
 
 
 def _apply(survivor: Lead, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from crm.access import Principal
 from crm.actions import merge as actions
 from crm.actions.merge import CHOICES, Choice
 from crm.countries import country_names
+from crm.customvalues import PREFIX, shown
 from crm.duplicates import duplicates_of
 from crm.errors import Conflict
 from crm.frame import Toast, ToastAction
-from crm.models import Lead
+from crm.models import CustomEntity, Lead, custom_fields_of
 from crm.search import search_leads
 from crm.toasts import show_toast
 from crm.views.lead import lead_or_404
@@ -52,7 +53,9 @@ def lead_merge(request: PageRequest, pk: UUID) -> HttpResponse:
     loser = lead_or_404(request, _id_of(other))
     if request.method != "POST":
         return _compare(request, survivor, loser)
-    take = [choice.name for choice in CHOICES if request.POST.get(choice.name) == THEIRS]
+    own = [name for name in request.POST if name.startswith(PREFIX)]
+    names = (*(choice.name for choice in CHOICES), *own)
+    take = [name for name in names if request.POST.get(name) == THEIRS]
     try:
         actions.merge_leads(survivor, loser, actor_of(request), take=take)
     except (ValidationError, Conflict) as refusal:
@@ -104,13 +107,23 @@ def _compare(
     request: PageRequest, survivor: Lead, loser: Lead, refusal: str = "", status: int = 200
 ) -> HttpResponse:
     chosen = actions.suggested(survivor, loser)
+    own = _own_rows(survivor, loser)
     rows = [_row(choice, survivor, loser, choice.name in chosen) for choice in CHOICES]
+    rows += [row for row in own if row.ours and row.theirs]
+    kept = _beside(_belongings(request.principal, survivor), _belongings(request.principal, loser))
     context = {
         "lead": survivor,
         "other": loser,
         "rows": [row for row in rows if row.ours != row.theirs],
         "same": [row for row in rows if row.ours == row.theirs and row.ours],
-        "kept": _beside(_belongings(request.principal, survivor), _belongings(request.principal, loser)),
+        "kept": [
+            *kept,
+            *(
+                (row.label, _listed(row.ours), _listed(row.theirs))
+                for row in own
+                if not (row.ours and row.theirs)
+            ),
+        ],
         "refusal": refusal,
     }
     return render(request, "crm/lead_merge.html", context, status=status)
@@ -118,6 +131,25 @@ def _compare(
 
 def _row(choice: Choice, survivor: Lead, loser: Lead, is_theirs: bool) -> Row:
     return Row(choice.name, choice.words, _words(choice, survivor), _words(choice, loser), is_theirs)
+
+
+def _own_rows(survivor: Lead, loser: Lead) -> list[Row]:
+    """The company's own fields of which either says something."""
+    rows = [
+        Row(
+            f"{PREFIX}{field.key}",
+            field.name,
+            shown(field.values, survivor.custom.get(field.key)),
+            shown(field.values, loser.custom.get(field.key)),
+            is_theirs=False,
+        )
+        for field in custom_fields_of(CustomEntity.LEAD)
+    ]
+    return [row for row in rows if row.ours or row.theirs]
+
+
+def _listed(words: str) -> list[str]:
+    return [words] if words else []
 
 
 def _words(choice: Choice, lead: Lead) -> str:

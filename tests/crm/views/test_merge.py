@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from crm.actions import customfields
 from crm.actions.leads import PhoneEntry
 from crm.actions.merge import merge_leads
 from crm.models import Company, Lead, Merge, User
@@ -70,6 +71,30 @@ def test_both_are_shown_field_by_field(alice: Browser, lead: Lead, twin: Lead) -
     assert "annika@private.test" in page
     assert 'name="title" value="theirs" checked' in page
     assert 'name="first_name" value="ours" checked' in page
+
+
+def test_fields_of_one_s_own_are_chosen_where_both_say_something_else(
+    company: Company, alice: Browser, lead: Lead, twin: Lead
+) -> None:
+    for name in ("Budget", "Plan", "Region", "Team"):
+        customfields.add_field(company, {"entity": "lead", "name": name, "kind": "text"}, SHELL)
+    Lead.objects.filter(pk=lead.pk).update(custom={"budget": "Ten", "plan": "Pro", "team": "North"})
+    Lead.objects.filter(pk=twin.pk).update(custom={"budget": "Twelve", "plan": "Basic", "region": "Oslo"})
+    page = alice.seen("lead_merge", lead.pk, f"?with={twin.pk}")
+    for word in ("Ten", "Twelve", "Pro", "Basic", "Oslo", "North"):
+        assert f'<span class="clip">{word}</span>' in page
+    assert 'name="cf_budget" value="ours" checked' in page
+    assert 'name="cf_region"' not in page  # only one of them knows, so there is nothing to choose
+    alice.post(
+        "lead_merge",
+        lead.pk,
+        **{"with": str(twin.pk), "cf_budget": "theirs", "cf_plan": "ours", "cf_no": "theirs"},
+    )
+    lead.refresh_from_db()
+    assert lead.custom == {"budget": "Twelve", "plan": "Pro", "region": "Oslo", "team": "North"}
+    alice.post("lead_unmerge", lead.pk)
+    lead.refresh_from_db()
+    assert lead.custom == {"budget": "Ten", "plan": "Pro", "team": "North"}
 
 
 def test_what_was_chosen_is_merged_and_can_be_undone(alice: Browser, lead: Lead, twin: Lead) -> None:
