@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import islice
@@ -231,15 +232,16 @@ def _remember(batch: Import, reader: Reader, done: list[Row], seen: dict[str, in
 
 
 def _choices(batch: Import, run: Run) -> Choices:
-    members = Membership.objects.active().select_related("user")
-    people = {member.user.email.lower(): member.user.pk for member in members}
-    people |= {str(member.user).lower(): member.user.pk for member in members}
+    """The company's words. A name goes before the key of another: names are what people see, and keys never change."""
+    users = [member.user for member in Membership.objects.active().select_related("user")]
+    named = Counter(str(user).lower() for user in users)
+    # Of two who are called the same, the file does not say which; by their address it does.
+    people = {str(user).lower(): user.pk for user in users if named[str(user).lower()] == 1}
+    statuses, types = run.statuses.values(), list(LeadType.objects.all())
     return Choices(
-        statuses={
-            word: pk for pk, status in run.statuses.items() for word in (status.name.lower(), status.key)
-        },
-        types={word: one.pk for one in LeadType.objects.all() for word in (one.name.lower(), one.key)},
-        members=people,
+        statuses={one.key: one.pk for one in statuses} | {one.name.lower(): one.pk for one in statuses},
+        types={one.key: one.pk for one in types} | {one.name.lower(): one.pk for one in types},
+        members=people | {user.email.lower(): user.pk for user in users},
         own=run.own,
         zone=ZoneInfo(run.company.time_zone),
         month_first=batch.month_first,

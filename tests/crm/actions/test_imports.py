@@ -30,12 +30,13 @@ from crm.models import (
     ImportRow,
     Lead,
     LeadEmail,
+    LeadStatus,
     LeadStatusChange,
     Organization,
     User,
 )
 from crm.tenancy import company_scope
-from tests.factories import SHELL, LeadFactory, RuleFactory
+from tests.factories import SHELL, LeadFactory, RuleFactory, UserFactory
 
 HEAD = "First name,Last name,E-mail,Phone,Organization,Title,Country,Source,Status,Tags,Created,External ID\n"
 
@@ -199,6 +200,21 @@ def test_another_organization_and_note_are_written_over(alice: Principal) -> Non
         "Wants docks.",
         "Wants cranes.",
     }
+
+
+def test_a_status_goes_by_its_name_before_the_key_of_another(alice: Principal) -> None:
+    for key, name in (("proposal", "In between"), ("qualified", "Proposal"), ("proposal", "Qualified")):
+        LeadStatus.objects.filter(key=key).update(name=name)
+    imported(alice, "E-mail,Status\na@x.test,Proposal\nb@x.test,qualified\n")
+    assert [lead.status.key for lead in Lead.objects.order_by("pk")] == ["qualified", "proposal"]
+
+
+def test_of_two_who_are_called_the_same_none_is_guessed(company: Company, alice: Principal) -> None:
+    for address in ("jo1@acme.test", "jo2@acme.test"):
+        UserFactory(email=address, first_name="Jo", last_name="Berg", company=company)
+    batch = imported(alice, "E-mail,Owner\na@x.test,Jo Berg\nb@x.test,jo2@acme.test\n")
+    assert counts(batch) == (1, 0, 0, 1)
+    assert str(Lead.objects.get().owner) == "Jo Berg"
 
 
 def test_who_said_no_is_not_made_to_say_yes(company: Company, alice: Principal) -> None:
