@@ -104,7 +104,8 @@ def _place(text: str) -> tuple[dt.datetime, UUID] | None:
         place = dt.datetime.fromisoformat(at), UUID(pk)
     except ValueError:
         return None
-    return place if place[0].tzinfo and place[0].year > 1 else None
+    # In UTC a moment of the first or last year may be in none.
+    return place if place[0].tzinfo and dt.MINYEAR < place[0].year < dt.MAXYEAR else None
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,14 @@ def test_a_long_timeline_is_read_page_by_page_without_a_gap(
     assert "Back to the newest" in answer.content.decode()
 
 
-@pytest.mark.parametrize("before", ["x", "~", "2026-01-01~x", "2026-01-01T00:00:00~" + "0" * 32, "%00"])
+@pytest.mark.parametrize(
+    "before",
+    [
+        *("x", "~", "2026-01-01~x", "2026-01-01T00:00:00~" + "0" * 32, "%00"),
+        "9999-12-31T23:59:59-14:00~" + "0" * 32,  # of the year 10000 in UTC
+        "0001-01-01T00:00:00%2B14:00~" + "0" * 32,
+    ],
+)
 def test_a_place_that_nobody_has_given_is_the_top(alice: Browser, lead: Lead, before: str) -> None:
     assert "added the lead" in alice.seen("lead", lead.pk, f"?before={before}&kind=nonsense")
 
