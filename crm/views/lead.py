@@ -33,7 +33,7 @@ from crm.views.columns import LEAD_COLUMNS, own_columns, shown_columns, with_own
 from crm.views.custom import customs_of
 from crm.views.deals import Card, cards_of
 from crm.views.files import files_of
-from crm.views.leads import rows_of, with_columns
+from crm.views.leads import rows_of, sources_of, with_columns
 from crm.views.page import (
     PageRequest,
     actor_of,
@@ -169,13 +169,12 @@ def _saved(request: PageRequest, text: str, url: str) -> HttpResponse:
 def _form_page(
     request: PageRequest, form: LeadForm, lead: Lead | None, only: Sequence[str] = ()
 ) -> HttpResponse:
-    sources = request.principal.leads().exclude(source="").order_by("source").values_list("source", flat=True)
     context = {
         "form": form,
         "lead": lead,
         "only": only,
         "edit_url": request.get_full_path(),
-        "sources": list(sources.distinct()[:60]),
+        "sources": sources_of(request.principal) if not only or "source" in only else [],
         "back_url": reverse("lead", args=[lead.pk]) if lead else reverse("leads"),
     }
     template = "crm/lead_form.html"

@@ -445,3 +445,11 @@ def test_who_came_without_an_address_can_be_edited_without_one(
     lead = LeadFactory(company=company, email="", owner=owner)
     answer = alice.post("lead_edit", lead.pk, "?only=title&only=email", title="COO", email="")
     assert answer.status_code == 302
+
+
+def test_sources_are_looked_for_where_one_is_written(alice: Browser, company: Company, lead: Lead) -> None:
+    """Every lead of the company is looked at for them; not for each field that is edited in its place."""
+    LeadFactory(company=company, source="Trade fair")
+    for query, offers in (("", True), ("?only=source", True), ("?only=title", False)):
+        assert ("Trade fair" in alice.get("lead_edit", lead.pk, query).context["sources"]) is offers
+    assert "Trade fair" in alice.get("lead_new").context["sources"]
