@@ -772,7 +772,8 @@ def _restore(run: Run, row: ImportRow) -> bool:
     for model, name in ((LeadEmail, "emails"), (LeadPhone, "phones"), (LeadWebsite, "websites")):
         if row.before.get(name):
             model.objects.filter(lead=lead, pk__in=row.before[name]).delete()
-    close_ranks(lead)
+    if row.before.get("emails"):
+        close_ranks(lead)
     if row.before.get("tags"):
         LeadTag.objects.filter(lead=lead, tag__in=row.before["tags"]).delete()
     return _restore_facts(run, lead, row.before) and is_whole
