@@ -237,6 +237,18 @@ def restore_deals(company: Company, deals: Sequence[Deal], actor: Actor) -> list
 
 def find_tag(company: Company, name: str) -> Tag:
     """The tag of that name, in any case; a name that is new makes one. Raises ValidationError."""
+    tag = _checked_tag(company, name)
+    Tag.objects.bulk_create([tag], ignore_conflicts=True)  # somebody else may add the same one right now
+    return Tag.objects.get(name_key=tag.name_key)
+
+
+def named_tag(company: Company, name: str) -> Tag:
+    """As `find_tag`, but what is new is not saved: for whoever only says what would be done."""
+    tag = _checked_tag(company, name)
+    return Tag.objects.filter(name_key=tag.name_key).first() or tag
+
+
+def _checked_tag(company: Company, name: str) -> Tag:
     name = " ".join(name.split())
     if not name:
         raise ValidationError({"tags": _("Name the tag.")})
@@ -245,8 +257,7 @@ def find_tag(company: Company, name: str) -> Tag:
         tag.clean_fields(exclude=["company"])
     except ValidationError as error:
         raise ValidationError({"tags": error.messages}) from error
-    Tag.objects.bulk_create([tag], ignore_conflicts=True)  # somebody else may add the same one right now
-    return Tag.objects.get(name_key=tag.name_key)
+    return tag
 
 
 def _write(lines: Iterable[Activity]) -> None:

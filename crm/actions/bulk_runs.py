@@ -287,8 +287,10 @@ def _set_status(principal: Principal, change: Change) -> tuple[Do, str]:
 
 
 def _tag(principal: Principal, change: Change) -> tuple[Do, str]:
-    tag = bulk.find_tag(principal.company, change.target)
-    return _to_leads(lambda leads, actor: bulk.tag_leads(leads, tag, actor)), f"Tagged {tag}"
+    company, name = principal.company, change.target
+    tag = bulk.named_tag(company, name)  # made with the first rows: whoever is only asked may still say no
+    do = _to_leads(lambda leads, actor: bulk.tag_leads(leads, bulk.find_tag(company, name), actor))
+    return do, f"Tagged {tag}"
 
 
 def _untag(principal: Principal, change: Change) -> tuple[Do, str]:

@@ -121,6 +121,16 @@ def test_bad_input_is_refused_with_a_sentence(alice: Browser, lead: Lead, sent: 
     assert Tag.objects.count() == before
 
 
+def test_who_is_only_asked_has_made_no_tag(alice: Browser, company: Company) -> None:
+    many(company, 2)
+    sent = {"do": "tag", "tag": "Spring fair", "all": "1", "next": HERE}
+    asked = alice.post("leads_bulk", **sent)
+    assert "Tagged Spring fair: 2 leads?" in asked.content.decode()
+    assert not Tag.objects.filter(name="Spring fair").exists()
+    alice.post("leads_bulk", **sent, sure="1")
+    assert Lead.objects.filter(tags__name="Spring fair").count() == 2
+
+
 def test_a_tag_is_put_on_and_taken_off(alice: Browser, company: Company) -> None:
     rows = many(company, 2)
     alice.post("leads_bulk", do="tag", tag="Spring fair", lead=pks(rows), next=HERE)
