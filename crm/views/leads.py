@@ -440,7 +440,7 @@ def _chips(params: QueryDict, filters: LeadFilters) -> list[Chip]:
         "country": (_("Country is"), country_names().get(filters.country, "")),
         "consent": (
             _("Consent is"),
-            inside_a_sentence(Consent(filters.consent).label) if filters.consent else "",
+            inside_a_sentence(str(Consent(filters.consent).label)) if filters.consent else "",
         ),
         "touched": (_("Last touch"), TOUCHES.get(filters.touched, "")),
         "reached": (_("Came to"), REACHED.get(filters.reached, "")),
