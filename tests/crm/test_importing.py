@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 
 from crm import importing, workbooks
 from crm.importing import Choices, Dialect, Reader, Row, Table, Unreadable
+from crm.importing.words import parse_moment
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 PLAIN = "First name,Last name,E-mail\nZoë,Müller,zoe@firm.test\n"
@@ -292,7 +293,7 @@ def test_words_become_values() -> None:
     ],
 )
 def test_days_are_read_as_people_write_them(text: str, month_first: bool, expected: str) -> None:
-    at = importing.parse_moment(text, ZoneInfo("Europe/Berlin"), month_first=month_first)
+    at = parse_moment(text, ZoneInfo("Europe/Berlin"), month_first=month_first)
     assert at.astimezone(UTC).isoformat() == expected
 
 
@@ -302,7 +303,7 @@ def test_days_are_read_as_people_write_them(text: str, month_first: bool, expect
 )
 def test_a_day_or_time_that_there_is_not_is_refused(text: str) -> None:
     with pytest.raises(ValidationError):
-        importing.parse_moment(text, UTC)
+        parse_moment(text, UTC)
 
 
 @pytest.mark.parametrize(
