@@ -18,6 +18,7 @@ from capi.models import ConversionEvent, Rule
 from crm import import_work
 from crm.access import Principal
 from crm.actions import erase, import_leads, imports, merge, retention, timeline
+from crm.actions.import_leads import undoing
 from crm.actions.imports import Options
 from crm.actions.leads import update_lead
 from crm.errors import Conflict
@@ -498,7 +499,7 @@ def test_undo_never_takes_along_what_is_written_in_that_moment(
             kept.append(timeline.add_note(lead, "Called them.", SHELL))
         connections.close_all()
 
-    thread, real = Thread(target=call), import_leads._untouched
+    thread, real = Thread(target=call), undoing._untouched
 
     def look_while_somebody_calls(leads: Any) -> Any:
         found = real(leads)
@@ -506,7 +507,7 @@ def test_undo_never_takes_along_what_is_written_in_that_moment(
         thread.join(1)  # it waits for the undoing
         return found
 
-    monkeypatch.setattr(import_leads, "_untouched", look_while_somebody_calls)
+    monkeypatch.setattr(undoing, "_untouched", look_while_somebody_calls)
     undone(alice, batch)
     thread.join(30)
     assert list(Activity.objects.filter(kind="note")) == kept
