@@ -36,7 +36,9 @@ document.addEventListener("click", (event) => {
   document.getElementById(link.dataset.focusOn)?.focus();
 });
 
-// When a list is drawn anew, whoever worked the keyboard there stays there.
-document.addEventListener("htmx:afterSettle", (event) => {
-  if (document.activeElement === document.body) document.querySelector(".list")?.focus({ preventScroll: true });
+// When a list is drawn anew, whoever worked the keyboard there stays there; a form that opens in its place is typed into.
+document.addEventListener("htmx:afterSettle", () => {
+  if (document.activeElement !== document.body) return;
+  const field = document.querySelector(".in-place :is(input:not([type='hidden']), select, textarea)");
+  (field ?? document.querySelector(".list"))?.focus({ preventScroll: true });
 });

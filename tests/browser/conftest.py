@@ -7,19 +7,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route
+from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.browser.hands import WAYS, Hand, hand_of
+from tests.browser.watch import watched
 from tests.chaos.running import Installation, installation, wait_for
 from tests.plugins.chromium import ARGUMENTS, find_chromium
 
-# What Playwright writes where it keeps a page from having one.
-WORKER_IS_BLOCKED = "Service Worker registration blocked by Playwright"
-# What htmx writes of a request that the page itself gave up, as the palette does when somebody types on.
-GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")
 _LOGIN = re.compile(r"Sign in as (\S+) with the password (\S+)")
 
 
@@ -60,28 +57,8 @@ def _lines(running: Installation) -> list[str]:
 @pytest.fixture
 def page(context: BrowserContext) -> Iterator[Page]:
     """A page that may only speak to this machine, and whose console must stay clean."""
-    left: list[str] = []
-    complaints: list[str] = []
-
-    def guard(route: Route) -> None:
-        if urlsplit(route.request.url).hostname not in ("127.0.0.1", "localhost"):
-            left.append(route.request.url)
-            route.abort()
-        else:
-            route.continue_()
-
-    def listen(message: ConsoleMessage) -> None:
-        is_known = message.text == WORKER_IS_BLOCKED or message.text.startswith(GIVEN_UP)
-        if message.type in ("error", "warning") and not is_known:
-            complaints.append(message.text)
-
-    context.route("**/*", guard)
-    page = context.new_page()
-    page.on("console", listen)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    assert left == [], "A page asked for something outside this machine."
-    assert complaints == [], "The console is not clean."
+    with watched(context) as page:
+        yield page
 
 
 @pytest.fixture
@@ -89,6 +66,15 @@ def signed_in(page: Page, demo: Demo) -> Page:
     """The demo's owner, on the home page."""
     sign_in(page, demo.url, demo.email, demo.password)
     return page
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def hand(request: pytest.FixtureRequest, browser: Browser, demo: Demo) -> Iterator[Hand]:
+    """The demo's owner by mouse, by keyboard alone, and without JavaScript; signed in once for the whole file."""
+    with hand_of(browser, request.param, demo.url) as hand:
+        hand.go("/accounts/login/")
+        hand.sign_in(demo.email, demo.password)
+        yield hand
 
 
 def sign_in(page: Page, url: str, email: str, password: str) -> None:
