@@ -10,6 +10,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from crm.actions.companies import create_company
 from crm.actions.people import create_owner
+from tests.browser.looking import faults_of
 from tests.factories import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -50,6 +51,7 @@ def test_a_passkey_signs_in(page: Page, live_server: LiveServer) -> None:
     page.goto(f"{url}/accounts/2fa/webauthn/add/")
     page.get_by_label("Password").fill(PASSWORD)
     press(page, "Confirm")
+    assert faults_of(page, "passkey-add") == []
     page.get_by_label("Passwordless").check()
     press(page, "Add")
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
@@ -70,5 +72,7 @@ def test_a_passkey_signs_in(page: Page, live_server: LiveServer) -> None:
     page.locator('a[href*="/webauthn/keys/"]').click()
     page.get_by_label("Password").fill(PASSWORD)
     press(page, "Confirm")
+    expect(page.get_by_role("button", name="Remove", exact=True)).to_be_visible()
+    assert faults_of(page, "passkey-remove") == []
     press(page, "Remove")
     expect(page.get_by_text("signs in with a password only")).to_be_visible()
