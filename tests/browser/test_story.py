@@ -50,6 +50,7 @@ def test_from_first_run_to_four_accepted_conversions(
     add_deal(page)
     win_by_drag(page, fresh.url)
     see_four_accepted(page, fresh.url, linkedin)
+    see_what_is_left(page, fresh.url)
 
 
 def make_owner(page: Page, url: str) -> None:
@@ -62,6 +63,8 @@ def make_owner(page: Page, url: str) -> None:
     page.get_by_label("Password", exact=True).fill("a-long-enough-password")
     page.locator("main button[type=submit], main button:not([type])").last.click()
     page.wait_for_url(f"{url}/")
+    expect(page.get_by_role("heading", name="Set up Acme")).to_be_visible()
+    expect(page.get_by_text("0 of 6 done")).to_be_visible()
 
 
 def connect(page: Page, url: str) -> None:
@@ -153,3 +156,11 @@ def see_four_accepted(page: Page, url: str, linkedin: RunningSandbox) -> None:
     assert SHA256_OF_JOHN in wire
     for personal in ("John", "Canarius", "example.com", "Example.com"):
         assert personal not in wire
+
+
+def see_what_is_left(page: Page, url: str) -> None:
+    """The checklist has ticked itself; the team and the click id are left."""
+    page.goto(f"{url}/")
+    page.get_by_role("link", name="2 steps of the set-up left").click()
+    expect(page.get_by_text("4 of 6 done")).to_be_visible()
+    expect(page.get_by_role("link", name="Invite somebody")).to_be_visible()
