@@ -51,6 +51,7 @@ def test_a_passkey_signs_in(page: Page, live_server: LiveServer) -> None:
     page.goto(f"{url}/accounts/2fa/webauthn/add/")
     page.get_by_label("Password").fill(PASSWORD)
     press(page, "Confirm")
+    expect(page.get_by_label("Passwordless")).to_be_visible()
     assert faults_of(page, "passkey-add") == []
     page.get_by_label("Passwordless").check()
     press(page, "Add")
@@ -74,5 +75,11 @@ def test_a_passkey_signs_in(page: Page, live_server: LiveServer) -> None:
     press(page, "Confirm")
     expect(page.get_by_role("button", name="Remove", exact=True)).to_be_visible()
     assert faults_of(page, "passkey-remove") == []
+    remove = page.url
+    key = Authenticator.objects.get(type="webauthn")
+    page.goto(f"{url}/accounts/2fa/webauthn/keys/{key.pk}/edit/")
+    expect(page.get_by_role("heading", name="Rename the passkey")).to_be_visible()
+    assert faults_of(page, "passkey-rename") == []
+    page.goto(remove)
     press(page, "Remove")
     expect(page.get_by_text("signs in with a password only")).to_be_visible()
