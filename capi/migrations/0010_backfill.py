@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('capi', '0007_lead_forms'),
+        ('capi', '0009_event_storage'),
     ]
 
     operations = [
