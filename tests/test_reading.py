@@ -54,3 +54,15 @@ def test_no_get_and_no_head_changes_anything(
             b"".join(answer)  # a file is written while it is read
     after = held()
     assert {table for table in before if before[table] != after[table]} == set()
+
+
+def test_every_page_opens_in_german(
+    company: Company, owner: User, agent: User, sandbox: object, client_of: Callable[[User], Client]
+) -> None:
+    User.objects.filter(pk=owner.pk).update(language="de")
+    records = records_of(company, agent)
+    client = client_of(owner)
+    answers = {
+        route.name: client.get(route.path(records)) for route in every_route() if not route.is_api
+    }  # an error is raised
+    assert {name for name, answer in answers.items() if answer.status_code >= 500} == set()

@@ -61,6 +61,8 @@ class Kind:
     pick: Pick | None = None
     enters: str = ""
     is_ordered: bool = True
+    page: str = ""
+    """The name of its page's address; stages are on that of their pipeline."""
 
     @property
     def has_colour(self) -> bool:
@@ -81,6 +83,7 @@ STATUSES: Final = Kind(
     ("name", "colour", "category"),
     Pick("category", gettext_lazy("Category"), tuple((each.value, each.label) for each in StatusCategory)),
     gettext_lazy("A lead that enters it"),
+    page="settings_statuses",
 )
 TYPES: Final = Kind(
     "type",
@@ -95,6 +98,7 @@ TYPES: Final = Kind(
         gettext_lazy("Priority"),
         (("1", gettext_lazy("High")), ("2", gettext_lazy("Normal")), ("3", gettext_lazy("Low"))),
     ),
+    page="settings_types",
 )
 TAGS: Final = Kind(
     "tag",
@@ -105,6 +109,7 @@ TAGS: Final = Kind(
     "lead",
     ("name", "colour"),
     is_ordered=False,
+    page="settings_tags",
 )
 PIPELINES: Final = Kind(
     "pipeline",
@@ -114,6 +119,7 @@ PIPELINES: Final = Kind(
     gettext_lazy("The roads that deals travel"),
     "deal",
     ("name", "counts_as_sales"),
+    page="settings_pipelines",
 )
 STAGES: Final = Kind(
     "stage",
@@ -192,13 +198,13 @@ class Shelf:
     def url(self) -> str:
         if self.pipeline:
             return reverse("settings_pipeline", args=[self.pipeline.pk])
-        return reverse(f"settings_{self.kind.plural}")
+        return reverse(self.kind.page)
 
     @property
     def order_url(self) -> str:
         if self.pipeline:
             return reverse("settings_pipeline_stages_order", args=[self.pipeline.pk])
-        return reverse(f"settings_{self.kind.plural}_order")
+        return reverse(f"{self.kind.page}_order")
 
     @property
     def title(self) -> str:
