@@ -20,6 +20,7 @@ from capi.health import Health, Reason
 from capi.health import health as look
 from capi.models import Alarm, AlarmKind, Holder, Status
 from capi.payload import SENDABLE_DAYS
+from capi.told import told
 from capi.views.door import linkedin_page, tabs
 from capi.wording import SENTENCES
 from crm.access import Ability
@@ -104,7 +105,7 @@ def _state(found: Health) -> State:
 def _held(reason: Reason, now: datetime, *, may_change: bool) -> Held:
     days = _days(reason.first_expires_at, now) or 0
     url, verb = _cure(reason, may_change=may_change)
-    text = reason.message or SENTENCES.get(reason.reason, "")
+    text = told(reason.message or SENTENCES.get(reason.reason, ""))
     percent = min(round(100 * days / SENDABLE_DAYS), 100)
     words = _("the first can wait %d more days") % days if days != 1 else _("the first can wait 1 more day")
     return Held(reason, text, percent, "bad" if days <= 7 else "warn", words, url, verb)
