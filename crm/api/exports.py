@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from crm import exporting, search
+from crm.api import idempotency
 from crm.api.base import CompanyView
 from crm.api.deals import DealFilters
 from crm.api.fields import StrictSerializer
@@ -72,6 +73,8 @@ class Exports(CompanyView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # Without the memory for repeats: a file is not kept, and making it anew changes nothing.
         APIView.initial(self, request, *args, **kwargs)
+        if idempotency.HEADER in request.headers:
+            idempotency.checked(request.headers[idempotency.HEADER])
 
     @extend_schema(
         operation_id="exports_create",

@@ -47,7 +47,7 @@ def once(view: CompanyView, handler: Handler) -> Handler:
     """
 
     def answer(request: Request, *args: Any, **kwargs: Any) -> Response:
-        key = _checked(request.headers[HEADER])
+        key = checked(request.headers[HEADER])
         with transaction.atomic():
             record, is_first = _claim(view.principal, key, _fingerprint(request))
             if not is_first:
@@ -63,7 +63,8 @@ def once(view: CompanyView, handler: Handler) -> Handler:
     return answer
 
 
-def _checked(key: str) -> str:
+def checked(key: str) -> str:
+    """The key, if it can be one. Raises ValidationError."""
     if not _KEY.fullmatch(key):
         raise ValidationError({HEADER: "Send 1 to 200 visible ASCII characters, such as a UUID."})
     return key

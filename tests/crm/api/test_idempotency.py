@@ -118,6 +118,11 @@ class TestOneAfterTheOther:
         assert attrs(send(api, key)) == ["Idempotency-Key"]
         assert not Lead.objects.exists()
 
+    def test_an_export_is_made_anew_and_takes_no_nonsense_for_a_key(self, api: Api) -> None:
+        first, second = (send(api, "k1", {"kind": kind}, "exports/") for kind in ("leads", "deals"))
+        assert (first.status_code, second.status_code) == (200, 200)
+        assert attrs(send(api, "two words", {"kind": "leads"}, "exports/")) == ["Idempotency-Key"]
+
     @pytest.mark.parametrize("path", ["deals/{deal}/win/", "deals/{deal}/reopen/"])
     def test_every_post_knows_it(self, api: Api, path: str) -> None:
         deal = api.post("deals/", {"title": "Licences"}).json()["id"]
