@@ -118,7 +118,7 @@ def _events() -> Iterator[Metric]:
 
 def _age(due: ConversionEventQuerySet, now: datetime) -> float:
     """In seconds; 0 if nothing is due."""
-    first = due.aggregate(first=Min("next_attempt_at"))["first"]
+    first: datetime | None = due.aggregate(first=Min("next_attempt_at"))["first"]
     return (now - first).total_seconds() if first else 0.0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -117,12 +118,12 @@ def test_a_long_log_is_stripped_in_parts(
 
 
 def test_without_celery_alarms_are_raised_all_the_same(
-    company: Company, owner: User, rules: dict[str, Rule], monkeypatch: pytest.MonkeyPatch
+    company: Company, owner: User, rules: dict[str, Rule], settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     holds.hold(Connection.objects.get(), "token_revoked", "Revoked.", timezone.now())
     stopped = threading.Event()
     monkeypatch.setattr(deliver_command, "_stop_on_signal", lambda: stopped)
     monkeypatch.setattr(deliver_command, "close_old_connections", stopped.set)
-    monkeypatch.setattr(deliver_command.settings, "DELIVERY_POLL_SECONDS", 0)
+    settings.DELIVERY_POLL_SECONDS = 0
     call_command("deliver")
     assert Alarm.objects.get().kind == "token"

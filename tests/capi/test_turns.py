@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.cache import cache
 
-from capi import delivery, tasks
+from capi import delivery, heartbeat, tasks
 from crm import turns
 
 LARGE = [uuid4() for _ in range(3)]
@@ -33,7 +33,7 @@ class Queue:
         patch.setattr(tasks.deliver, "apply_async", lambda args, retry: self.messages.append(args))
         patch.setattr(delivery, "companies_with_work", lambda: LARGE)
         patch.setattr(delivery, "deliver_turn", self._turn)
-        patch.setattr(tasks.heartbeat, "asked", lambda: None)
+        patch.setattr(heartbeat, "asked", lambda: None)
 
     def _turn(self, company: UUID) -> bool:
         self.turns.append(company)

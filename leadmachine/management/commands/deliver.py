@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
@@ -44,14 +46,14 @@ class Command(BaseCommand):
     def _round(self, stopped: threading.Event, *, may_fail: bool) -> bool:
         """A turn for every company with work, unless told to stop; whether more is due at once."""
         failures: list[Exception] = []
+        turns: list[tuple[Callable[[UUID], bool], UUID]] = []
         try:
             heartbeat.asked()
-            turns = [(delivery.deliver_turn, company) for company in delivery.companies_with_work()]
+            turns += [(delivery.deliver_turn, company) for company in delivery.companies_with_work()]
             turns += [
                 (webhook_delivery.deliver_turn, company) for company in webhook_delivery.companies_with_work()
             ]
         except _AWAY as error:
-            turns = []
             self._failed(error, failures)
         more = False
         for turn, company in turns:
