@@ -15,7 +15,7 @@ import pytest
 from capi.sandbox.running import RunningSandbox, running_sandbox
 from leadmachine import env
 from tests.chaos.running import ROOT, Installation, installation, wait_for
-from tests.chaos.test_kills import EVENTS, RECOVERY, accepted_in_log, queue_events
+from tests.chaos.test_kills import EVENTS, RECOVERY, accepted_in_log, is_alive, queue_events
 
 pytestmark = [pytest.mark.chaos, pytest.mark.own_installation]
 
@@ -43,8 +43,11 @@ def counts(sandbox: RunningSandbox) -> dict[str, int]:
 
 
 def end(running: Installation) -> None:
-    running.process.send_signal(signal.SIGTERM)
-    running.process.wait(60)
+    """The machine is gone, with whatever was on its way."""
+    children = list(running.pids.values())
+    running.process.send_signal(signal.SIGKILL)
+    running.process.wait()
+    wait_for(lambda: not any(is_alive(pid) for pid in children), 20, "the children to end")
 
 
 def test_what_a_backup_knows_as_sent_is_not_sent_again(tmp_path: Path) -> None:
