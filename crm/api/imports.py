@@ -139,7 +139,7 @@ class CheckSerializer(StrictSerializer):
         wrong = [place for place, name in enumerate(names) if name not in known]
         if wrong:
             sentence = ErrorDetail("There is no field of this name.", "invalid_choice")
-            raise ValidationError({place: [sentence] for place in wrong[:_MOST_WRONG]})
+            raise ValidationError({str(place): [sentence] for place in wrong[:_MOST_WRONG]})
         return names
 
 

@@ -47,7 +47,9 @@ class _There:
     def of(cls, decisions: Sequence[Decision]) -> _There:
         found = [decision.lead for decision in decisions if decision.lead]
         leads = [lead.pk for lead in found]
-        firms = Organization.objects.filter(pk__in={lead.organization_id for lead in found} - {None})
+        firms = Organization.objects.filter(
+            pk__in={lead.organization_id for lead in found if lead.organization_id}
+        )
         texts = {decision.person.note for decision in decisions} - {""}
         notes = Activity.objects.filter(lead__in=leads, kind=ActivityKind.NOTE, text__in=texts)
         return cls(
