@@ -45,7 +45,7 @@ def test_leads_are_imported_and_taken_back(hand: Hand, tmp_path: Path) -> None:
     hand.choose(page.get_by_label("Field for Post"), "Title")
     hand.press(page.get_by_role("button", name="Check 2 rows"))
     hand.see("Rows that will fail")
-    expect(page.get_by_role("checkbox", name="Report these to LinkedIn")).not_to_be_checked()
+    expect(page.get_by_role("switch", name="Report these to LinkedIn")).not_to_be_checked()
     hand.press(page.get_by_role("button", name="Import 2 rows"))
     hand.see("1 created + 0 updated + 0 skipped + 1 failed")
     failed = hand.download(page.get_by_role("link", name="Download 1 failed row"))

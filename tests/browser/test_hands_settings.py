@@ -38,9 +38,9 @@ def test_a_stage_goes_and_its_deals_stay(hand: Hand) -> None:
 
     page.goto(stages)
     hand.press(page.get_by_role("link", name=f"Delete {name}…"))
-    hand.see(page.get_by_role("heading", name=f"Delete {name}: where do its"))
+    hand.see(page.get_by_role("heading", name=f"Delete {name}: where does its 1 deal go?"))
     hand.choose(page.get_by_label("Move 1 deal to"), "Offer")
-    hand.press(page.get_by_role("button", name=f"Delete {name}"))
+    hand.press(page.get_by_role("button", name="Move 1 and delete"))
     hand.see("1 deal moved to Offer.")
     page.goto(deal)
     expect(page.locator(".path [aria-current=step]")).to_contain_text("Offer")

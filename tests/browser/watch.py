@@ -12,6 +12,8 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Route
 WORKER_IS_BLOCKED = "Service Worker registration blocked by Playwright"
 # What htmx writes of a request that the page itself gave up, as the palette does when somebody types on.
 GIVEN_UP = ("htmx:afterRequest", "htmx:sendAbort")
+# What Chromium writes of a form that was refused: an answer like another, which says what is wrong with it.
+REFUSED = "Failed to load resource: the server responded with a status of 422"
 
 
 @contextmanager
@@ -28,7 +30,7 @@ def watched(context: BrowserContext) -> Iterator[Page]:
             route.continue_()
 
     def listen(message: ConsoleMessage) -> None:
-        is_known = message.text == WORKER_IS_BLOCKED or message.text.startswith(GIVEN_UP)
+        is_known = message.text == WORKER_IS_BLOCKED or message.text.startswith((*GIVEN_UP, REFUSED))
         if message.type in ("error", "warning") and not is_known:
             complaints.append(f"{page.url}: {message.text}")
 
@@ -38,4 +40,4 @@ def watched(context: BrowserContext) -> Iterator[Page]:
     page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
     yield page
     assert left == [], "A page asked for something outside this machine."
-    assert complaints == [], "The console is not clean."
+    assert complaints == [], f"The console is not clean: {complaints}"
