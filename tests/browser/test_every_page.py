@@ -72,11 +72,14 @@ class Walk:
         if answer.status == 200 and is_page:
             self.look(path, name)
         elif answer.status not in (200, 405):
+            print(name, answer.status)
             self.answered[name] = answer.status
 
     def look(self, path: str, name: str) -> None:
         self.page.goto(self.url + path)
-        self.faults += faults_of(self.page, name)
+        found = faults_of(self.page, name)
+        print(name, *found)  # as it goes, under -s: the walk is long
+        self.faults += found
         self.seen.add(name)
 
 
