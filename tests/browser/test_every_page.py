@@ -17,9 +17,9 @@ from playwright.sync_api import Browser, Page
 from pytest_django.live_server_helper import LiveServer
 
 from capi.sandbox.running import RunningSandbox
-from crm.actions import invitations
-from crm.actor import SYSTEM
-from crm.models import Company, User
+from crm.actions import invitations, timeline
+from crm.actor import SYSTEM, Actor
+from crm.models import BulkRun, Company, User
 from crm.tenancy import company_scope
 from tests.browser.conftest import sign_in
 from tests.browser.looking import faults_of
@@ -47,8 +47,12 @@ LEAD_ON = {
     "settings",
     "setup",
 }
-# What they need is not here; who looks at them instead.
+# What they need is not here, with who looks at them instead; and what is no page of the product.
 ELSEWHERE = {
+    "healthz",
+    "readyz",
+    "metrics",
+    "styleguide",
     "openid_connect_login",  # test_sign_in_with
     "openid_connect_callback",
     *OF_A_PERSON,  # test_passkeys
@@ -103,12 +107,17 @@ def looked_at_already() -> set[str]:
 def paths_of(acme: Company, alice: User) -> Iterator[tuple[str, str]]:
     """A path for each route of the product that needs no key; with the ids of records that are there."""
     records = records_of(acme, alice)
+    with company_scope(acme):
+        by_alice = Actor("web", user=alice)
+        records["activity"] = timeline.add_note(records["lead"], "Rang twice.", by_alice)
+        BulkRun.objects.update(state="done")  # a page that is drawn anew each second is hard to look at
     for route, name in routes():
         if name.startswith("api-") and name != "api-docs":
             continue
         if name in looked_at_already() | BY_KEY | ELSEWHERE:
             continue
-        yield ("/" + ID.sub(str(records[noun_of(name)].pk), route) if ID.search(route) else "/" + route), name
+        path = "/" + (ID.sub(str(records[noun_of(name)].pk), route) if ID.search(route) else route)
+        yield path + (f"?lead={records['lead'].pk}" if name == "linkedin_preview" else ""), name
 
 
 def test_every_page_is_accessible_and_fits_a_telephone(
