@@ -120,7 +120,9 @@ def _forms() -> Iterator[Found]:
     """Leads that do not come in, for half an hour now: the portal's tokens end after 60 days."""
     forms = LeadForms.objects.filter(failures__gte=FORMS_FAILED).first()
     if forms is not None:
-        yield Found(AlarmKind.TOKEN, "forms", f"{_('Forms cannot be fetched.')} {forms.message}")
+        yield Found(
+            AlarmKind.TOKEN, "forms", lambda: f"{_('Forms cannot be fetched.')} {told(forms.message)}"
+        )
 
 
 def _connection(connection: Connection) -> Iterator[Found]:

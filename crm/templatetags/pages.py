@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import ip_address
+from typing import Any, cast
 
 from django import template
 from django.http import HttpRequest
@@ -100,5 +101,6 @@ def takes_passkeys(request: HttpRequest) -> bool:
 @register.simple_tag(takes_context=True)
 def rows(context: template.Context, noun: str) -> SafeString:
     """The rows of a list, from templates/rows: `{% rows "leads" %}`. They see all that the page around them sees."""
-    escaped = render_to_string(f"rows/{noun}.jinja", context.flatten(), using="rows")
+    values = cast("dict[str, Any]", context.flatten())
+    escaped = render_to_string(f"rows/{noun}.jinja", values, using="rows")
     return SafeString(escaped)  # nosemgrep: markup-that-nobody-wrote

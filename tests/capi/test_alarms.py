@@ -79,6 +79,7 @@ def test_an_alarm_is_told_in_the_language_of_whoever_gets_it_and_kept_in_english
 ) -> None:
     owner.language = "de"
     owner.save()
+    recorded(company, now - 3 * DAY, 4)
     recorded(company, now - DAY, 60)
     (alarm,) = alarms.look_back(company, now)
     assert "60 events were recorded" in alarm.text
