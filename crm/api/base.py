@@ -64,6 +64,8 @@ class CompanyView(APIView):
         raise ValidationError({"owner": "You work on your own records. Ask a manager to hand this one over."})
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if idempotency.HEADER in request.headers:
+            idempotency.keep_body(request)
         super().initial(request, *args, **kwargs)
         # DRF asks for the handler after this.
         if request.method not in SAFE_METHODS and etags.IF_MATCH in request.headers:

@@ -63,6 +63,12 @@ def once(view: CompanyView, handler: Handler) -> Handler:
     return answer
 
 
+def keep_body(request: Request) -> None:
+    """Hold on to what was sent: Django's look for a form's token reads it, and it could not be compared any more."""
+    if not _is_form_with_files(request):
+        _ = request._request.body
+
+
 def checked(key: str) -> str:
     """The key, if it can be one. Raises ValidationError."""
     if not _KEY.fullmatch(key):
@@ -72,7 +78,7 @@ def checked(key: str) -> str:
 
 def _fingerprint(request: Request) -> str:
     told = hashlib.sha256(f"{request.method}\n{request.get_full_path()}\n".encode())
-    if request._request.content_type != "multipart/form-data":
+    if not _is_form_with_files(request):
         told.update(request._request.body)
         return told.hexdigest()
     # A file may be too large to be held in memory, and its form says the same with every boundary.
@@ -84,6 +90,10 @@ def _fingerprint(request: Request) -> str:
             told.update(piece)
         file.seek(0)
     return told.hexdigest()
+
+
+def _is_form_with_files(request: Request) -> bool:
+    return request._request.content_type == "multipart/form-data"
 
 
 def _claim(principal: Principal, key: str, fingerprint: str) -> tuple[IdempotencyRecord, bool]:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection
 from django.test import Client
 from django.utils import timezone
@@ -105,6 +106,18 @@ class TestOneAfterTheOther:
     ) -> None:
         ids = {send(caller, "k1").json()["id"] for caller in (api, caller_of(company), session_of(owner))}
         assert len(ids) == 3
+
+    def test_a_browser_s_request_is_repeated_like_any_other(self, company: Company, owner: User) -> None:
+        browser = Client(enforce_csrf_checks=True)
+        browser.force_login(owner, settings.AUTHENTICATION_BACKENDS[0])
+        browser.cookies["csrftoken"] = token = "a" * 32
+        headers = {"X-CSRFToken": token, "Idempotency-Key": "k1"}
+        first, second = (
+            browser.post("/api/v1/leads/", MAX, content_type="application/json", headers=headers)
+            for _ in range(2)
+        )
+        assert (first.status_code, second.headers["Idempotency-Replayed"]) == (201, "true")
+        assert first.json()["id"] == second.json()["id"]
 
     def test_a_key_is_forgotten_after_a_day(self, api: Api) -> None:
         send(api, "k1")
