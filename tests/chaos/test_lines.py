@@ -17,6 +17,7 @@ from capi.sandbox.running import RunningSandbox
 from crm.models import Company
 from tests.chaos import dying
 from tests.chaos.proxy import FaultProxy
+from tests.chaos.running import wait_for
 from tests.factories import LeadFactory
 
 pytestmark = pytest.mark.chaos
@@ -160,8 +161,13 @@ class TestLinkedIn:
         sandbox: RunningSandbox,
     ) -> None:
         """Row 58: LinkedIn has stored it, and the line breaks before its answer."""
-        sandbox.control.fault("slow", seconds=0.5, count=1)
-        worker = Thread(target=lambda: (time.sleep(0.25), linkedin.reset()))
+
+        def cut() -> None:
+            wait_for(lambda: bool(sandbox.control.received(1)), 20, "the request")
+            linkedin.reset()
+
+        sandbox.control.fault("slow", seconds=3, count=1)
+        worker = Thread(target=cut)
         worker.start()
         deliver(company)
         worker.join()
