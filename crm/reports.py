@@ -12,7 +12,7 @@ from django.db.models import Count, DecimalField, ExpressionWrapper, F, Q, Sum
 from django.utils import timezone
 
 from crm import display
-from crm.counting import kept_if_many
+from crm.counting import kept_if_many, to_the_minute
 from crm.models import DealQuerySet, LeadQuerySet, StageKind, User
 
 UNTOUCHED_AFTER = dt.timedelta(days=7)
@@ -51,6 +51,11 @@ class LeadCounts:
     untouched: int
 
 
+def untouched_before() -> dt.datetime:
+    """A lead whose last touch was before that is untouched; the list and the number that opens it say the same."""
+    return to_the_minute(timezone.now()) - UNTOUCHED_AFTER
+
+
 def lead_counts(leads: LeadQuerySet, user: User | None) -> LeadCounts:
     """The counts of the built-in views, in one query; of many leads they may be a minute old."""
     is_open = Q(status__category__in=("open", "qualified"))
@@ -60,7 +65,7 @@ def lead_counts(leads: LeadQuerySet, user: User | None) -> LeadCounts:
             everyone=Count("pk"),
             open=Count("pk", filter=is_open),
             mine=Count("pk", filter=is_open & Q(owner=user)),
-            untouched=Count("pk", filter=is_open & Q(last_touch_at__lt=timezone.now() - UNTOUCHED_AFTER)),
+            untouched=Count("pk", filter=is_open & Q(last_touch_at__lt=untouched_before())),
         )
 
     return LeadCounts(**kept_if_many(f"lead-counts:{user and user.pk}", leads, counted))

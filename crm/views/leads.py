@@ -40,7 +40,7 @@ from crm.models import (
 )
 from crm.panels import Badge, LeadFilter
 from crm.periods import after, midnight, parsed_day
-from crm.reports import UNTOUCHED_AFTER, LeadCounts, lead_counts
+from crm.reports import LeadCounts, lead_counts, untouched_before
 from crm.search import search_leads
 from crm.texts import gettext_lazy, inside_a_sentence
 from crm.views.columns import LEAD_COLUMNS, left_out, own_columns, shown_columns, with_own
@@ -367,7 +367,7 @@ def _in_view(principal: Principal, filters: LeadFilters) -> LeadQuerySet:
     if filters.view == "mine":
         return leads.filter(owner=principal.user)
     if filters.view == "untouched":
-        return leads.filter(last_touch_at__lt=to_the_minute(timezone.now()) - UNTOUCHED_AFTER)
+        return leads.filter(last_touch_at__lt=untouched_before())
     return leads
 
 

@@ -250,7 +250,7 @@ def test_a_frame_that_nobody_looks_at_asks_nothing(
     with django_assert_num_queries(0):
         frame = frame_of(request)
     assert frame is not None
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         assert frame.company == "Acme"
     with django_assert_num_queries(0):
         assert frame_of(request).nav  # type: ignore[union-attr]
