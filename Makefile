@@ -3,7 +3,7 @@
 # make env    only the Python environment, in .venv
 # make check  the checks alone    make bench  the benchmark    make lock  new lock files from requirements/*.in
 # make fuzz   the long form of the requests made from the API's description; some minutes
-# make chaos  the long form of the chaos tests, which writes docs/reliability-report.md; about 25 minutes
+# make chaos  the long form of the chaos tests, which writes docs/reliability-report.md; its size can be chosen
 #             (CHAOS="--runs 2000" for more; CHAOS=--help says what else)
 # make messages  gathers the texts to translate and compiles the translations
 # make sbom   what it stands on, as a bill of materials
