@@ -44,6 +44,7 @@ LEAD_ON = {
     "mfa_index",
     "mfa_list_webauthn",
     "mfa_login_webauthn",
+    "mfa_reauthenticate_webauthn",
     "settings",
     "setup",
 }
@@ -127,6 +128,10 @@ def test_every_page_is_accessible_and_fits_a_telephone(
     with watched(context) as page:
         sign_in(page, live_server.url, alice.email, PASSWORD)
         walk = Walk(page, live_server.url)
+        walk.look("/accounts/reauthenticate/?next=/accounts/2fa/totp/activate/", "account_reauthenticate")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Confirm", exact=True).click()
+        page.wait_for_url(f"{live_server.url}/accounts/2fa/totp/activate/")
         walk.look("/accounts/2fa/totp/activate/", "mfa_activate_totp")
         TOTP.activate(alice, generate_totp_secret())
         RecoveryCodes.activate(alice)
