@@ -25,6 +25,7 @@ def as_usual(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("capi", "0008_test_events_due")]
+    replaces = [("capi", "0009_event_storage")]
+    dependencies = [("capi", "0002_companies_with_work")]
 
     operations = [migrations.RunPython(keep_tidy, as_usual)]

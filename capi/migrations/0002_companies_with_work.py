@@ -62,6 +62,7 @@ def drop(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("capi", "0004_erasure")]
+    replaces = [("capi", "0005_companies_with_work")]
+    dependencies = [("capi", "0001_initial")]
 
     operations = [migrations.RunPython(make, drop)]

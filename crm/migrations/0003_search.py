@@ -164,9 +164,8 @@ def _words(table: str, kind: int, record: str, text: str, columns: str) -> dict[
 
 
 class Migration(migrations.Migration):
-    dependencies = [
-        ("crm", "0011_custom_fields"),
-    ]
+    replaces = [("crm", "0012_search")]
+    dependencies = [("crm", "0002_indexes_of_custom_fields")]
 
     operations = [
         migrations.CreateModel(
