@@ -151,11 +151,16 @@ def home_card(principal: Principal) -> Panel | None:
         return None
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     today = Q(created_at__gte=midnight)
-    counts = ConversionEvent.objects.real().aggregate(
-        recorded=Count("pk", filter=today),
-        accepted=Count("pk", filter=today & Q(status=Status.ACCEPTED)),
-        waiting=Count("pk", filter=Q(status__in=(Status.PENDING, Status.SENDING))),
-        held=Count("pk", filter=Q(status=Status.HELD)),
+    waiting, held = Q(status__in=(Status.PENDING, Status.SENDING)), Q(status=Status.HELD)
+    counts = (
+        ConversionEvent.objects.real()
+        .filter(today | waiting | held)
+        .aggregate(
+            recorded=Count("pk", filter=today),
+            accepted=Count("pk", filter=today & Q(status=Status.ACCEPTED)),
+            waiting=Count("pk", filter=waiting),
+            held=Count("pk", filter=held),
+        )
     )
     bars = _bars(midnight.date())
     context = {

@@ -73,17 +73,23 @@ def pinned_if_few(rows: Rows) -> Rows:
     return rows.filter(pk__in=pks) if len(pks) <= FEW else rows
 
 
-def kept_if_many(about: str, rows: QuerySet[Any], work_out: Callable[[], Found]) -> Found:
+def kept_if_many(
+    about: str,
+    rows: QuerySet[Any],
+    work_out: Callable[[], Found],
+    size: Callable[[Found], int] | None = None,
+) -> Found:
     """What `work_out` says of these rows, kept for a minute if they are many. `about` tells two such facts apart.
 
-    What it says must be JSON: it is kept in the cache that all processes share.
+    What it says must be JSON: it is kept in the cache that all processes share. `size` reads from it how many rows
+    there are, where it says so; else they are counted.
     """
     key = _key(about, rows)
     kept: Found | None = cache.get(key)
     if kept is not None:
         return kept
     found = work_out()
-    if count_of(rows) > EXACT:
+    if (size(found) if size else count_of(rows)) > EXACT:
         cache.set(key, found, KEPT_SECONDS)
     return found
 

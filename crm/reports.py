@@ -17,6 +17,8 @@ from crm.models import DealQuerySet, LeadQuerySet, StageKind, User
 
 UNTOUCHED_AFTER = dt.timedelta(days=7)
 WIN_RATE_DAYS = 90
+# A sum of the database: what it is of, how many and how much.
+Row = dict[str, object]
 _CENT = Decimal("0.01")
 _MONEY = DecimalField(max_digits=24, decimal_places=4)
 
@@ -71,18 +73,37 @@ def lead_counts(leads: LeadQuerySet, user: User | None) -> LeadCounts:
     return LeadCounts(**kept_if_many(f"lead-counts:{user and user.pk}", leads, counted))
 
 
-def stage_totals(deals: DealQuerySet, main_currency: str) -> dict[UUID, StageTotal]:
-    """Count, sums and weighted sums by stage, in one query. `main_currency` comes first everywhere."""
-    weight = ExpressionWrapper(F("amount") * F("stage__probability") / Decimal(100), output_field=_MONEY)
-    rows = (
-        deals.order_by()
-        .values("stage_id", "currency")
-        .annotate(count=Count("pk"), total=Sum("amount"), weighted=Sum(weight))
-    )
-    by_stage: dict[UUID, list[dict[str, object]]] = {}
+def stage_totals(
+    deals: DealQuerySet, main_currency: str, *, may_be_old: bool = False
+) -> dict[UUID, StageTotal]:
+    """Count, sums and weighted sums by stage, in one query. `main_currency` comes first everywhere.
+
+    Of many deals they may be a minute old where `may_be_old` says so, like the count beside them.
+    """
+    deals = deals.order_by()
+    rows = _kept_rows(deals) if may_be_old else _stage_rows(deals)
+    by_stage: dict[UUID, list[Row]] = {}
     for row in rows:
-        by_stage.setdefault(row["stage_id"], []).append(dict(row))
+        by_stage.setdefault(UUID(str(row["stage_id"])), []).append(row)
     return {stage: _total(found, main_currency) for stage, found in by_stage.items()}
+
+
+def _stage_rows(deals: DealQuerySet) -> list[Row]:
+    weight = ExpressionWrapper(F("amount") * F("stage__probability") / Decimal(100), output_field=_MONEY)
+    rows = deals.values("stage_id", "currency")
+    return list(rows.annotate(count=Count("pk"), total=Sum("amount"), weighted=Sum(weight)))
+
+
+def _kept_rows(deals: DealQuerySet) -> list[Row]:
+    def worked_out() -> list[Row]:
+        return [
+            {name: value if isinstance(value, int) else str(value or "") for name, value in row.items()}
+            for row in _stage_rows(deals)
+        ]
+
+    return kept_if_many(
+        "stage-totals", deals, worked_out, lambda rows: sum(int(str(row["count"])) for row in rows)
+    )
 
 
 def sum_up(totals: Iterable[StageTotal], main_currency: str) -> StageTotal:
@@ -124,7 +145,7 @@ def in_words(sums: Iterable[Money], joint: str = " + ") -> str:
     return joint.join(str(money) for money in sums) or "–"
 
 
-def _total(rows: list[dict[str, object]], main_currency: str) -> StageTotal:
+def _total(rows: list[Row], main_currency: str) -> StageTotal:
     return StageTotal(
         count=sum(int(str(row["count"])) for row in rows),
         sums=add_money((_money(row, "total") for row in rows), main_currency),
@@ -132,6 +153,6 @@ def _total(rows: list[dict[str, object]], main_currency: str) -> StageTotal:
     )
 
 
-def _money(row: dict[str, object], key: str) -> Money:
+def _money(row: Row, key: str) -> Money:
     # SQLite adds decimals as floats: what it got wrong is far behind the cent.
     return Money(str(row["currency"]), Decimal(str(row[key] or 0)).quantize(_CENT))

@@ -13,6 +13,7 @@ from crm.models.pipeline import StageKind
 from crm.tenancy import TenantModel, TenantQuerySet, scoped
 
 if TYPE_CHECKING:
+    from crm.models.lead import Lead
     from crm.models.person import User
 
 
@@ -29,6 +30,13 @@ class DealQuerySet(TenantQuerySet["Deal"]):
 
     def owned_by(self, user: User) -> DealQuerySet:
         return self.filter(owner=user)
+
+    def with_person(self, lead: Lead) -> DealQuerySet:
+        """Where this lead is the primary one or one of the further people."""
+        # Not an OR over the two: that looks at every deal of the company.
+        named = Deal.objects.filter(lead=lead).order_by().values("pk")
+        beside = DealPerson.objects.filter(lead=lead).order_by().values("deal_id")
+        return self.filter(pk__in=named.union(beside, all=True))
 
     def open(self) -> DealQuerySet:
         return self.filter(status=StageKind.OPEN)
@@ -108,6 +116,26 @@ class Deal(TenantModel):
             models.Index(fields=("company", "stage", "-stage_since"), name="deal_by_stage"),
             models.Index(fields=("company", "owner", "status"), name="deal_by_owner"),
             models.Index(fields=("company", "-created_at", "-id"), name="deal_by_creation"),
+            models.Index(
+                fields=("company", "pipeline", "-stage_since", "-id"),
+                condition=Q(archived_at=None),
+                name="deal_by_last_move",
+            ),
+            models.Index(
+                fields=("company", "pipeline", "next_step_on"),
+                condition=Q(status="open"),
+                name="deal_by_next_step",
+            ),
+            models.Index(
+                fields=("company", "pipeline", "won_at"),
+                condition=Q(won_at__isnull=False),
+                name="deal_by_winning",
+            ),
+            models.Index(
+                fields=("company", "pipeline", "lost_at"),
+                condition=Q(lost_at__isnull=False),
+                name="deal_by_loss",
+            ),
             models.Index(
                 fields=("company", "-archived_at", "-id"),
                 condition=Q(archived_at__isnull=False),

@@ -204,6 +204,12 @@ class Lead(TenantModel):
             models.Index(fields=("company", "status", "-last_touch_at"), name="lead_by_status"),
             models.Index(fields=("company", "owner", "-last_touch_at"), name="lead_by_owner"),
             models.Index(fields=("company", "-created_at", "-id"), name="lead_by_creation"),
+            models.Index(fields=("company", "-occurred_at", "-id"), name="lead_by_occurrence"),
+            models.Index(
+                fields=("company", "last_name", "first_name", "id"),
+                condition=models.Q(archived_at=None),
+                name="lead_by_name",
+            ),
             models.Index(
                 fields=("company", "-archived_at", "-id"),
                 condition=models.Q(archived_at__isnull=False),

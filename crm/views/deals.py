@@ -422,7 +422,8 @@ def list_context(request: PageRequest) -> dict[str, Any]:
     page = LongPaginator(deals.for_list().order_by(*ordering(SORTS, filters.sort)), PAGE_ROWS).get_page(
         params.get("page")
     )
-    total = sum_up(stage_totals(deals, principal.company.currency).values(), principal.company.currency)
+    currency = principal.company.currency
+    total = sum_up(stage_totals(deals, currency, may_be_old=True).values(), currency)
     return {
         **_shared(params, filters, options),
         **page_links(page, params),

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_safe
 from crm import panels
 from crm.access import Ability, Principal
 from crm.actions.deals import default_pipeline
+from crm.counting import count_of
 from crm.models import Invitation, Lead, Membership, Pipeline, Stage, StageKind
 from crm.panels import FirstStep
 from crm.periods import midnight
@@ -167,7 +168,7 @@ def _figures(principal: Principal) -> dict[str, Any]:
     week_began = midnight(now.date() - WEEK, timezone.get_current_timezone())
     pipeline, currency = default_pipeline(), principal.company.currency
     deals = principal.deals().filter(pipeline=pipeline)
-    totals = stage_totals(deals.open(), currency)
+    totals = stage_totals(deals.open(), currency, may_be_old=True)
     open_total = sum_up(totals.values(), currency)
     this_month = won_between(deals, month_start(now), now + dt.timedelta(days=1), currency)
     last_month = won_between(deals, month_start(now, 1), month_start(now), currency)
@@ -175,7 +176,7 @@ def _figures(principal: Principal) -> dict[str, Any]:
         "today": now,
         "pipeline": pipeline,
         "counts": lead_counts(principal.leads(), principal.user),
-        "new_leads": principal.leads().filter(occurred_at__gte=week_began).count(),
+        "new_leads": count_of(principal.leads().filter(occurred_at__gte=week_began)),
         "week_began": week_began.date(),
         "late": deals.open().filter(next_step_on__lt=now.date()).count(),
         "open": open_total,
@@ -194,12 +195,9 @@ def _figures(principal: Principal) -> dict[str, Any]:
 
 def _outcome(principal: Principal, pipeline: Pipeline, now: dt.datetime) -> Outcome:
     since = now - dt.timedelta(days=WIN_RATE_DAYS)
-    closed = principal.deals().filter(pipeline=pipeline).order_by()
-    return Outcome(
-        **closed.aggregate(
-            won=Count("pk", filter=Q(won_at__gte=since)), lost=Count("pk", filter=Q(lost_at__gte=since))
-        )
-    )
+    won, lost = Q(won_at__gte=since), Q(lost_at__gte=since)
+    closed = principal.deals().filter(won | lost, pipeline=pipeline).order_by()
+    return Outcome(**closed.aggregate(won=Count("pk", filter=won), lost=Count("pk", filter=lost)))
 
 
 def _my_tasks(principal: Principal) -> dict[str, Any]:

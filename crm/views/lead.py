@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -24,7 +23,7 @@ from crm.duplicates import duplicates_of
 from crm.errors import Conflict
 from crm.forms import LeadForm, NoteForm, show_refusal
 from crm.frame import Toast
-from crm.models import Consent, Deal, Lead, LeadStatus, StatusCategory, Tag, User, custom_fields_of
+from crm.models import Consent, Lead, LeadStatus, StatusCategory, Tag, User, custom_fields_of
 from crm.models.activity import ActivityKind
 from crm.rows import changed_rows
 from crm.toasts import render_toast
@@ -116,8 +115,7 @@ def _path(lead: Lead) -> list[Step]:
 
 
 def _deals_of(principal: Principal, lead: Lead) -> list[Card]:
-    concerned = Deal.objects.filter(Q(lead=lead) | Q(people__lead=lead)).values("pk")
-    return cards_of(list(principal.deals().filter(pk__in=concerned).for_list()))
+    return cards_of(list(principal.deals().with_person(lead).for_list()))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

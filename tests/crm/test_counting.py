@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from uuid import uuid4
 
 import pytest
@@ -10,8 +11,9 @@ from pytest_django import DjangoAssertNumQueries
 
 from crm import counting
 from crm.counting import LongPaginator, count_of, kept_if_many, pinned_if_few
-from crm.models import Company, Lead
-from tests.factories import LeadFactory
+from crm.models import Company, Deal, Lead
+from crm.reports import stage_totals
+from tests.factories import DealFactory, LeadFactory
 
 
 @pytest.fixture(autouse=True)
@@ -92,3 +94,24 @@ def test_few_rows_are_pinned_by_their_ids(
 
 def test_no_rows_stay_none(company: Company) -> None:
     assert list(pinned_if_few(Lead.objects.all())) == []
+
+
+def test_sums_of_many_deals_are_kept_where_they_may_be(
+    company: Company, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(4):
+        DealFactory(company=company, amount=Decimal("10.50"), currency="EUR")
+    kept = stage_totals(Deal.objects.all(), "EUR", may_be_old=True)
+    assert [total.count for total in kept.values()] == [4]
+    assert kept == stage_totals(Deal.objects.all(), "EUR")
+    DealFactory(company=company, amount=1)
+    with django_assert_num_queries(0):
+        assert stage_totals(Deal.objects.all(), "EUR", may_be_old=True) == kept
+    assert [total.count for total in stage_totals(Deal.objects.all(), "EUR").values()] == [5]
+
+
+def test_sums_of_few_deals_follow_every_change(company: Company) -> None:
+    for expected in range(4):
+        kept = stage_totals(Deal.objects.all(), "EUR", may_be_old=True)
+        assert sum(total.count for total in kept.values()) == expected
+        DealFactory(company=company)
