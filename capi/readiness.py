@@ -33,7 +33,12 @@ class Readiness:
     tone: Tone
     icon: str
     sentence: str
-    checks: tuple[Check, ...]
+    lead: Lead
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What the verdict rests on; lists do without."""
+        return _checks(self.lead, self.lead.email)
 
     @property
     def can_be_sent(self) -> bool:
@@ -52,7 +57,7 @@ def readiness(lead: Lead, company: Company | None = None) -> Readiness:
     icon = {"good": "check-circle", "warn": "exclamation-triangle", "bad": "x-circle"}.get(
         tone, "minus-circle"
     )
-    return Readiness(level, word, tone, icon, sentence, _checks(lead, email))
+    return Readiness(level, word, tone, icon, sentence, lead)
 
 
 def _verdict(lead: Lead, company: Company, email: str) -> tuple[int, str, Tone, str]:

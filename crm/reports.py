@@ -80,7 +80,6 @@ def stage_totals(
 
     Of many deals they may be a minute old where `may_be_old` says so, like the count beside them.
     """
-    deals = deals.order_by()
     rows = _kept_rows(deals) if may_be_old else _stage_rows(deals)
     by_stage: dict[UUID, list[Row]] = {}
     for row in rows:
@@ -90,8 +89,12 @@ def stage_totals(
 
 def _stage_rows(deals: DealQuerySet) -> list[Row]:
     weight = ExpressionWrapper(F("amount") * F("stage__probability") / Decimal(100), output_field=_MONEY)
-    rows = deals.values("stage_id", "currency")
-    return list(rows.annotate(count=Count("pk"), total=Sum("amount"), weighted=Sum(weight)))
+    rows = (
+        deals.values("stage_id", "currency")
+        .order_by()
+        .annotate(count=Count("pk"), total=Sum("amount"), weighted=Sum(weight))
+    )
+    return [dict(row) for row in rows]
 
 
 def _kept_rows(deals: DealQuerySet) -> list[Row]:

@@ -303,7 +303,12 @@ def field(bound: BoundField, css: str = "") -> dict[str, Any]:
 
 @register.simple_tag
 def options(choices: Iterable[tuple[str, object]], current: str = "") -> SafeString:
-    """The options of a `<select>`: `{% options countries filters.country %}`. Made in one go: countries are many."""
+    """The options of a `<select>`: `{% options countries filters.country %}`. Countries are many, and stay the same."""
+    return _options(tuple((key, str(words)) for key, words in choices), current)
+
+
+@lru_cache(maxsize=64)
+def _options(choices: tuple[tuple[str, str], ...], current: str) -> SafeString:
     each = '<option value="{}"{}>{}</option>'
     chosen = SafeString(" selected")
     return format_html_join(
