@@ -113,6 +113,12 @@ def health(company: Company, now: datetime) -> Health:
     )
 
 
+def is_anybody_working(now: datetime) -> bool:
+    """Whether a worker has asked for work lately, of any company."""
+    last: datetime | None = Worker.objects.aggregate(last=Max("asked_at"))["last"]
+    return last is not None and now - last <= DEAF
+
+
 def _oldest_due(now: datetime) -> datetime | None:
     """Since when the event that has been due for longest is due."""
     due = ConversionEvent.objects.real().filter(status=Status.PENDING, next_attempt_at__lte=now, erasure=None)

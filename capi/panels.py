@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 
 from capi import explain, holds, story, trail
 from capi.explain import Explanation
+from capi.health import DEAF, is_anybody_working
 from capi.models import Connection, ConversionEvent, CrmEvent, Holder, Rule, Status
 from capi.readiness import readiness
 from capi.story import Cure
@@ -321,23 +322,32 @@ def first_steps(principal: Principal) -> list[FirstStep]:
 
 
 def nav_item(principal: Principal, path: str) -> NavItem | None:
-    """LinkedIn: green is all well, amber is events held, red is stopped."""
+    """LinkedIn: green is all well, amber is events held, red is stopped, or nobody there to send what is due."""
     if not principal.can(Ability.SEE_LINKEDIN):
         return None
-    connection = Connection.objects.first()
-    held = (
+    connection, now = Connection.objects.first(), timezone.now()
+    held = Q(status=Status.HELD)
+    late = Q(status=Status.PENDING, next_attempt_at__lte=now - DEAF, erasure=None)
+    counts = (
         ConversionEvent.objects.real()
-        .filter(status=Status.HELD)
-        .aggregate(all=Count("pk"), stopped=Count("pk", filter=Q(held_by=Holder.APP)))
+        .filter(held | late)
+        .aggregate(
+            held=Count("pk", filter=held),
+            stopped=Count("pk", filter=held & Q(held_by=Holder.APP)),
+            late=Count("pk", filter=late),
+        )
     )
-    state, words = _health(connection, held["all"], held["stopped"])
+    if counts["late"] and not is_anybody_working(now):
+        state, words = "bad", _("Nobody is sending: no worker runs")
+    else:
+        state, words = _health(connection, counts["held"], counts["stopped"])
     url = reverse("linkedin_setup")
     return NavItem(
         "LinkedIn",
         url,
         "tell",
         current=path.startswith(url),
-        badge=_("{held} held").format(held=held["all"]) if held["all"] else "",
+        badge=_("{held} held").format(held=counts["held"]) if counts["held"] else "",
         state=state,  # type: ignore[arg-type]
         state_label=words,
         keys="g i",

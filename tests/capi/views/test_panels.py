@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from capi import panels, trail
-from capi.models import Connection, ConversionEvent, Holder, Rule, Status
+from capi.models import Connection, ConversionEvent, Holder, Rule, Status, Worker
 from crm.access import Principal
 from crm.actions.deals import reopen_deal, win_deal
 from crm.models import Company, Deal, Lead, Pipeline, Role, Stage, User
@@ -134,6 +134,25 @@ class TestNav:
         item = panels.nav_item(principal, "/")
         assert item is not None
         assert item.state == "bad"
+
+    def test_red_while_something_is_due_and_no_worker_runs(
+        self, principal: Principal, token: str, make_event: MakeEvent
+    ) -> None:
+        def state() -> str:
+            item = panels.nav_item(principal, "/")
+            assert item is not None
+            return item.state
+
+        now = timezone.now()
+        event = make_event(Status.PENDING)
+        ConversionEvent.objects.filter(pk=event.pk).update(next_attempt_at=now - timedelta(minutes=1))
+        assert state() == "good"
+        ConversionEvent.objects.filter(pk=event.pk).update(next_attempt_at=now - timedelta(minutes=3))
+        assert state() == "bad"
+        worker = Worker.objects.create(name="here", asked_at=now - timedelta(minutes=3))
+        assert state() == "bad"
+        Worker.objects.filter(pk=worker.pk).update(asked_at=now)
+        assert state() == "good"
 
 
 class TestTimeline:
