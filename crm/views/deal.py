@@ -223,23 +223,26 @@ def deal_person_add(request: PageRequest, pk: UUID) -> HttpResponse:
 @require_POST
 @member_page
 def deal_move(request: PageRequest, pk: UUID) -> HttpResponse:
-    """Put a deal into a stage. A lost stage asks for a reason first. On the board htmx gets the board anew."""
+    """Put a deal into a stage. A lost stage asks for a reason first. On the board htmx gets the board anew.
+
+    The stage is a field of the form; the Undo of a toast, which has no fields, names it in its address.
+    """
     deal = deal_or_404(request, pk)
     stage = _asked_stage(request)
     reason = request.POST.get("reason", "")
     if stage.kind == StageKind.LOST and deal.status == StageKind.OPEN and not reason.strip():
         return _ask_reason(request, deal, stage)
-    was = deal.stage_id
+    was = deal.stage
     try:
         deal = actions.move_deal(deal, stage, actor_of(request), reason=reason)
     except (ValidationError, Conflict) as refusal:
         return _refused_move(request, deal, refusal)
-    return _moved(request, deal, toast_of(deal, is_new=was != deal.stage_id))
+    return _moved(request, deal, toast_of(deal, is_new=was != deal.stage, was=was))
 
 
 def _asked_stage(request: PageRequest) -> Stage:
     try:
-        pk = UUID(request.POST.get("stage", ""))
+        pk = UUID(request.POST.get("stage") or request.GET.get("stage", ""))
     except ValueError as error:
         raise Http404 from error
     return get_object_or_404(Stage.objects.select_related("pipeline"), pk=pk)
@@ -274,15 +277,18 @@ def _board(request: PageRequest, toast: Toast, status: int = 200) -> HttpRespons
     return answer
 
 
-def toast_of(deal: Deal, *, is_new: bool = True) -> Toast:
-    """What a move came to: for won and lost also what LinkedIn will be told, and the way back."""
+def toast_of(deal: Deal, *, is_new: bool = True, was: Stage | None = None) -> Toast:
+    """What a move came to, and the way back; for won and lost also what LinkedIn will be told.
+
+    `was` is the stage before, where a move from one open stage to another can be undone.
+    """
     if not is_new:
         return Toast(_("{deal} was in {stage} already.").format(deal=deal, stage=deal.stage), state="info")
     notes = [note for note in (give(deal) for give in panels.move_notes) if note]
     if deal.status == StageKind.OPEN:
         return Toast(
             _and_then(_("{deal} is in {stage} now.").format(deal=deal, stage=deal.stage), notes),
-            actions=_actions_of(notes),
+            actions=(*_actions_of(notes), *_way_back(deal, was)),
         )
     undo = ToastAction(_("Undo"), reverse("deal_reopen", args=[deal.pk]), UNDO_KEY)
     fallback = money(deal.amount, deal.currency, short=True) or str(deal)
@@ -292,6 +298,12 @@ def toast_of(deal: Deal, *, is_new: bool = True) -> Toast:
         actions=(*_actions_of(notes), undo),
         seconds=max(60 * deal.company.settle_minutes, 20),
     )
+
+
+def _way_back(deal: Deal, was: Stage | None) -> tuple[ToastAction, ...]:
+    if was is None or was.kind != StageKind.OPEN:
+        return ()
+    return (ToastAction(_("Undo"), f"{reverse('deal_move', args=[deal.pk])}?stage={was.pk}", UNDO_KEY),)
 
 
 def _and_then(text: str, notes: list[Note]) -> str:

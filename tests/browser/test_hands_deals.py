@@ -31,6 +31,10 @@ def test_a_deal_is_moved_won_taken_back_and_lost(hand: Hand) -> None:
     hand.press(stages.get_by_role("button", name="Discovery"))
     hand.see(f"{title} is in Discovery now.")
     expect(stages.locator("[aria-current=step]")).to_contain_text("Discovery")
+    hand.press(page.locator(".toast", has_text="Discovery").get_by_role("button", name="Undo"))
+    hand.see(f"{title} is in Qualification now.")
+    hand.press(stages.get_by_role("button", name="Discovery"))
+    hand.see(f"{title} is in Discovery now.")
 
     hand.press(page.get_by_role("button", name="Won", exact=True))
     won = page.locator(".toast", has_text="Won.")

@@ -201,6 +201,18 @@ def test_a_move_changes_the_stage(alice: Browser, deal: Deal, stages: dict[str, 
     assert "Twelve docks is in Proposal now." in alice.said()
 
 
+def test_a_move_between_open_stages_can_be_undone(
+    alice: Browser, deal: Deal, stages: dict[str, Stage]
+) -> None:
+    was = deal.stage
+    part = alice.htmx("deal_move", deal.pk, stage=stages["proposal"].pk).content.decode()
+    back = f"/deals/{deal.pk}/move/?stage={was.pk}"
+    assert f'action="{back}"' in part
+    assert alice.client.post(back).status_code == 302
+    deal.refresh_from_db()
+    assert deal.stage == was
+
+
 def test_htmx_gets_the_board_with_its_filters_and_what_happened(
     alice: Browser, deal: Deal, company: Company, stages: dict[str, Stage]
 ) -> None:
