@@ -6,7 +6,8 @@
     make chaos CHAOS="--runs 2000"
 
 Each part prints its seed. A part that fails is named in the page, with its seed; the exit code says so, too. The page
-is written after each part, so that what was found is there if the run is stopped.
+is written after each part, so that what was found is there if the run is stopped. What was not run stays in it as it
+was found before, with the commit and the day of that.
 """
 
 from __future__ import annotations
@@ -45,18 +46,22 @@ class Line:
 def main() -> int:
     """Run what was chosen and write the page."""
     options = _options()
-    started, commit = time.monotonic(), _commit()
-    chosen = {name: part for name, part in PARTS.items() if not options.only or name in options.only}
-    lines: list[Line] = []
-    for number, (name, part) in enumerate(chosen.items(), 1):
+    commit = _commit()
+    rows = {} if options.no_page else _rows_before()
+    holds = True
+    for name, part in PARTS.items():
+        if options.only and name not in options.only:
+            continue
         print(f"── {name}", flush=True)
-        lines += part(options)
-        left = len(chosen) - number
-        page = _page(lines, time.monotonic() - started, commit, options.scale, left)
+        started = time.monotonic()
+        lines = part(options)
+        holds = holds and all(line.holds for line in lines)
+        when = f"{commit}, {time.strftime('%d %B %Y, %H:%M')}, {(time.monotonic() - started) / 60:.0f} min"
+        rows[name] = [_row(name, line, when, options.scale) for line in lines]
         if not options.no_page:
-            PAGE.write_text(page)
-    print(page)
-    return 0 if all(line.holds for line in lines) else 1
+            PAGE.write_text(_page(rows))
+    print(_page(rows))
+    return 0 if holds else 1
 
 
 def _options() -> Options:
@@ -199,22 +204,37 @@ def _tests(paths: str, variables: dict[str, str]) -> tuple[str, bool]:
 # ── The page ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _page(lines: list[Line], seconds: float, commit: str, scale: float, left: int) -> str:
-    rows = "\n".join(
-        f"| {line.what} | {line.wanted} | {line.found} | {'holds' if line.holds else '**does not hold**'} |"
-        for line in lines
-    )
-    shorter = "" if scale == 1 else f" At {scale:g} of the full size."
-    shorter += f" **{left} parts were not done yet.**" if left else ""
+_HEAD = """\
+| Part | What was done | What must hold | What was found | | At |
+|---|---|---|---|---|---|
+"""
+
+
+def _row(part: str, line: Line, when: str, scale: float) -> str:
+    what = line.what if scale == 1 else f"{line.what} (at {scale:g} of the full size)"
+    verdict = "holds" if line.holds else "**does not hold**"
+    return f"| {part} | {what} | {line.wanted} | {line.found} | {verdict} | {when} |"
+
+
+def _rows_before() -> dict[str, list[str]]:
+    """The rows of the page as it is, by part."""
+    rows: dict[str, list[str]] = {}
+    for row in PAGE.read_text().partition(_HEAD)[2].splitlines() if PAGE.exists() else []:
+        if (part := row.removeprefix("| ").partition(" |")[0]) in PARTS:
+            rows.setdefault(part, []).append(row)
+    return rows
+
+
+def _page(rows: dict[str, list[str]]) -> str:
+    table = "\n".join(row for part in PARTS for row in rows.get(part, []))
+    missing = ", ".join(part for part in PARTS if part not in rows)
     return f"""# What a storm left
 
-Written by `make chaos` at {commit} on {time.strftime("%d %B %Y, %H:%M")}, after {seconds / 60:.0f} minutes on
-{os.cpu_count()} × {_processor()}, {platform.platform(terse=True)}, Python {platform.python_version()}; PostgreSQL,
-broker and LinkedIn's stand-in ran on the same machine.{shorter} Nothing here was written by hand.
+Written by `make chaos` on {os.cpu_count()} × {_processor()}, {platform.platform(terse=True)}, Python
+{platform.python_version()}; PostgreSQL, broker and LinkedIn's stand-in ran on the same machine. Each row says at which
+commit it was found, and when. Nothing here was written by hand.{f" **Not run: {missing}.**" if missing else ""}
 
-| What was done | What must hold | What was found | |
-|---|---|---|---|
-{rows}
+{_HEAD}{table}
 
 *Possible duplicates* are what the log shows: events whose request got no answer that anybody could read. LinkedIn has
 some of them once and some twice; nobody can know which.
