@@ -12,7 +12,8 @@ PYTHON ?= python3
 VENV := .venv/bin/python
 PYTEST := $(VENV) -m pytest
 # A file stays on one worker, so that what a file starts (a whole installation, a browser) is started once.
-# Files begin in their order: by number of tests, as xdist would, the long ones come last and run alone.
+# Files begin in the order of tests/plugins/order.py: by number of tests, as xdist would, the long ones come last and
+# run alone.
 PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
 COMPILE := $(VENV) -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet
 
