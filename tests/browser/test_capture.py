@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,16 +60,16 @@ def site() -> Iterator[Website]:
     website.server.server_close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def linkedin() -> Iterator[RunningSandbox]:
     with running_sandbox() as sandbox:
         yield sandbox
 
 
-@pytest.fixture
-def crm(tmp_path: Path, linkedin: RunningSandbox) -> Iterator[Installation]:
-    """A company with a token and two rules."""
-    with installation(tmp_path, linkedin.url) as running:
+@pytest.fixture(scope="module")
+def crm(tmp_path_factory: pytest.TempPathFactory, linkedin: RunningSandbox) -> Iterator[Installation]:
+    """A company with a token and two rules, for the whole file; each test makes a form of its own."""
+    with installation(tmp_path_factory.mktemp("crm"), linkedin.url) as running:
         with_company(running)
         running.call("PUT", "capi/connection/", token=SANDBOX_TOKEN)
         for event, number in (("lead_created", "23948811"), ("deal_won", "23948817")):
@@ -150,11 +149,11 @@ def test_a_form_sent_twice_at_once_is_one_event_for_the_tag(
     page.context.clear_cookies()
     page.clock.set_fixed_time(datetime.now(UTC))
     page.goto(site.url)
-    page.get_by_label("E-mail").fill("jane@customer.test")
+    page.get_by_label("E-mail").fill("twice@customer.test")
     page.clock.set_fixed_time(datetime.now(UTC) + timedelta(seconds=3))
     page.locator("#own").evaluate("form => { form.requestSubmit(); form.requestSubmit(); }")
     page.wait_for_function("window.told && window.told.length == 2")
-    lead = crm.call("GET", "leads/?email=jane@customer.test")["results"][0]
+    lead = crm.call("GET", "leads/?email=twice@customer.test")["results"][0]
     [created] = crm.call("GET", f"capi/events/?lead={lead['id']}&event=lead_created")["results"]
     assert {told["event_id"] for _verb, told in page.evaluate("window.told")} == {created["event_id"]}
 

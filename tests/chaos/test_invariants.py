@@ -1,6 +1,6 @@
 """What must hold whatever people, LinkedIn and time do, in whatever order: a state machine that Hypothesis drives.
 
-CHAOS_RUNS and CHAOS_STEPS set how long: 12 runs of 30 steps unless said otherwise, 2,000 of 50 in the long form.
+CHAOS_RUNS and CHAOS_STEPS set how long: 6 runs of 30 steps unless said otherwise, 2,000 of 50 in the long form.
 Crashes are an exception that nothing catches, raised where the failpoints are.
 """
 
@@ -37,7 +37,7 @@ from tests.factories import SHELL, CompanyFactory, DealFactory, LeadFactory, Rul
 
 pytestmark = [pytest.mark.chaos, pytest.mark.django_db]
 
-RUNS = int(os.environ.get("CHAOS_RUNS", "12"))
+RUNS = int(os.environ.get("CHAOS_RUNS", "6"))
 STEPS = int(os.environ.get("CHAOS_STEPS", "30"))
 FOR_GOOD = (Status.ACCEPTED, Status.CANCELLED)
 OTHERS_CONVERSION = "31550201"
