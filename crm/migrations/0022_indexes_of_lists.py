@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('crm', '0003_search'),
+        ('crm', '0021_languages'),
     ]
 
     operations = [

@@ -25,7 +25,6 @@ def as_usual(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    replaces = [("capi", "0009_event_storage")]
-    dependencies = [("capi", "0002_companies_with_work")]
+    dependencies = [("capi", "0008_test_events_due")]
 
     operations = [migrations.RunPython(keep_tidy, as_usual)]

@@ -164,8 +164,9 @@ def _words(table: str, kind: int, record: str, text: str, columns: str) -> dict[
 
 
 class Migration(migrations.Migration):
-    replaces = [("crm", "0012_search")]
-    dependencies = [("crm", "0002_indexes_of_custom_fields")]
+    dependencies = [
+        ("crm", "0011_custom_fields"),
+    ]
 
     operations = [
         migrations.CreateModel(

@@ -62,7 +62,6 @@ def drop(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    replaces = [("capi", "0005_companies_with_work")]
-    dependencies = [("capi", "0001_initial")]
+    dependencies = [("capi", "0004_erasure")]
 
     operations = [migrations.RunPython(make, drop)]
