@@ -1,6 +1,6 @@
 """`make chaos`: the long form of every chaos test, and the page of its figures, docs/reliability-report.md.
 
-    python -m tests.chaos                              everything, about 25 minutes on two cores
+    python -m tests.chaos                              everything, about 40 minutes on two cores
     python -m tests.chaos --runs 2000                  with the state machine at its full length: an hour or two more
     python -m tests.chaos --only storm --scale 0.1 --no-page
     make chaos CHAOS="--runs 2000"

@@ -1,6 +1,7 @@
 """What must hold whatever people, LinkedIn and time do, in whatever order: a state machine that Hypothesis drives.
 
-CHAOS_RUNS and CHAOS_STEPS set how long: 6 runs of 30 steps unless said otherwise, 2,000 of 50 in the long form.
+CHAOS_RUNS and CHAOS_STEPS set how long: 6 runs of 30 steps unless said otherwise, 200 of 50 in
+the long form, or as many as its --runs says.
 Crashes are an exception that nothing catches, raised where the failpoints are.
 """
 
